@@ -1,0 +1,1 @@
+//! The config file and its merge with the command line.

@@ -1,0 +1,16 @@
+//! The shell around the call: spawns, names, joins and owns the threads.
+
+pub mod command;
+pub mod controls;
+pub mod meters;
+pub mod notice;
+pub mod playback;
+pub mod settings;
+pub mod wave;
+
+pub use crate::call::{CallState, Reason};
+pub use command::{Command, Switch, Target};
+pub use controls::{Controls, Holder};
+pub use meters::{Meters, PeerSnapshot, Snapshot, Stack};
+pub use notice::{DeviceEntry, DeviceStatus, Direction, Notice};
+pub use settings::{AutoAnswer, CommandInput, Settings};

@@ -1,0 +1,221 @@
+//! What the user's side sets and the audio and network threads read: leases, mutes, volumes. Atomics only; any thread.
+
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering::Relaxed};
+use std::time::{Duration, Instant};
+
+use crate::units::{MAX_PEERS, PeerId};
+
+/// Who can hold this side's microphone on air. Each has its own lease; nobody outside this enum can.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(usize)]
+pub enum Holder {
+    /// The talk key.
+    Key = 0,
+    /// The TALK button under the mouse.
+    Mouse = 1,
+    /// `voicetui ctl talk`, or `talk` on standard input.
+    Ctl = 2,
+    /// The open microphone, until hang-up.
+    Open = 3,
+    /// Voice activation.
+    Voice = 4,
+}
+
+impl Holder {
+    pub const ALL: [Self; 5] = [Self::Key, Self::Mouse, Self::Ctl, Self::Open, Self::Voice];
+}
+
+/// A lease without an end of its own: it falls with the call ([`Controls::release_all`]).
+const UNTIL_RELEASED: u64 = u64::MAX;
+
+/// Loudest volume the user can set, percent.
+pub const MAX_VOLUME_PERCENT: u8 = 200;
+
+/// Shared settings that change during a call. All accesses are `Relaxed`: each field stands alone.
+#[derive(Debug)]
+pub struct Controls {
+    epoch: Instant,
+    on_air_until: [AtomicU64; Holder::ALL.len()],
+    muted: AtomicBool,
+    deafened: AtomicBool,
+    volume: AtomicU8,
+    peer_volume: [AtomicU8; MAX_PEERS],
+    peer_muted: AtomicU32,
+}
+
+impl Default for Controls {
+    fn default() -> Self {
+        Self::new(Instant::now())
+    }
+}
+
+impl Controls {
+    /// `epoch`: the zero of the leases' nanoseconds; leases before it read as expired.
+    #[must_use]
+    pub fn new(epoch: Instant) -> Self {
+        Self {
+            epoch,
+            on_air_until: Default::default(),
+            muted: AtomicBool::new(false),
+            deafened: AtomicBool::new(false),
+            volume: AtomicU8::new(100),
+            peer_volume: std::array::from_fn(|_| AtomicU8::new(100)),
+            peer_muted: AtomicU32::new(0),
+        }
+    }
+
+    fn nanos(&self, at: Instant) -> u64 {
+        at.saturating_duration_since(self.epoch).as_nanos() as u64
+    }
+
+    /// `holder` is on air until `until`, unless renewed or released. It ends without any thread's help.
+    pub fn lease(&self, holder: Holder, until: Instant) {
+        self.on_air_until[holder as usize].store(self.nanos(until), Relaxed);
+    }
+
+    /// `holder` is on air until released, or until the call ends.
+    pub fn hold(&self, holder: Holder) {
+        self.on_air_until[holder as usize].store(UNTIL_RELEASED, Relaxed);
+    }
+
+    pub fn release(&self, holder: Holder) {
+        self.on_air_until[holder as usize].store(0, Relaxed);
+    }
+
+    /// Everybody un-keys: hang-up, suspend, lost device, panic.
+    pub fn release_all(&self) {
+        for holder in Holder::ALL {
+            self.release(holder);
+        }
+    }
+
+    /// Whether `holder`'s lease covers the moment `at`.
+    #[must_use]
+    pub fn holds(&self, holder: Holder, at: Instant) -> bool {
+        self.nanos(at) < self.on_air_until[holder as usize].load(Relaxed)
+    }
+
+    /// Who wants the microphone on air at the moment `at`, first of [`Holder::ALL`]; nobody while muted.
+    #[must_use]
+    pub fn on_air(&self, at: Instant) -> Option<Holder> {
+        if self.muted() {
+            return None;
+        }
+        Holder::ALL.into_iter().find(|holder| self.holds(*holder, at))
+    }
+
+    /// How long `holder`'s lease still runs; `None` when it does not, `Duration::MAX` without an end.
+    #[must_use]
+    pub fn remaining(&self, holder: Holder, at: Instant) -> Option<Duration> {
+        match self.on_air_until[holder as usize].load(Relaxed) {
+            UNTIL_RELEASED => Some(Duration::MAX),
+            until => until.checked_sub(self.nanos(at)).filter(|left| *left > 0).map(Duration::from_nanos),
+        }
+    }
+
+    /// The user's mute: overrides every holder.
+    #[must_use]
+    pub fn muted(&self) -> bool {
+        self.muted.load(Relaxed)
+    }
+
+    pub fn set_muted(&self, muted: bool) {
+        self.muted.store(muted, Relaxed);
+    }
+
+    /// Nothing is played while deafened.
+    #[must_use]
+    pub fn deafened(&self) -> bool {
+        self.deafened.load(Relaxed)
+    }
+
+    pub fn set_deafened(&self, deafened: bool) {
+        self.deafened.store(deafened, Relaxed);
+    }
+
+    /// Output volume of everything, percent.
+    #[must_use]
+    pub fn volume(&self) -> u8 {
+        self.volume.load(Relaxed)
+    }
+
+    pub fn set_volume(&self, percent: u8) {
+        self.volume.store(percent.min(MAX_VOLUME_PERCENT), Relaxed);
+    }
+
+    /// Output volume of one peer, percent.
+    #[must_use]
+    pub fn peer_volume(&self, id: PeerId) -> u8 {
+        self.peer_volume[id.slot()].load(Relaxed)
+    }
+
+    pub fn set_peer_volume(&self, id: PeerId, percent: u8) {
+        self.peer_volume[id.slot()].store(percent.min(MAX_VOLUME_PERCENT), Relaxed);
+    }
+
+    #[must_use]
+    pub fn peer_muted(&self, id: PeerId) -> bool {
+        self.peer_muted.load(Relaxed) & (1 << id.slot()) != 0
+    }
+
+    pub fn set_peer_muted(&self, id: PeerId, muted: bool) {
+        let bit = 1 << id.slot();
+        if muted {
+            self.peer_muted.fetch_or(bit, Relaxed);
+        } else {
+            self.peer_muted.fetch_and(!bit, Relaxed);
+        }
+    }
+
+    /// A slot's next peer starts at 100 %, unmuted.
+    pub fn reset_peer(&self, id: PeerId) {
+        self.set_peer_volume(id, 100);
+        self.set_peer_muted(id, false);
+    }
+
+    /// The linear gain for one peer's samples: both volumes, squared so that 50 % sounds like half.
+    #[must_use]
+    pub fn peer_gain(&self, id: PeerId) -> f32 {
+        if self.deafened() || self.peer_muted(id) {
+            return 0.0;
+        }
+        let volume = f32::from(self.volume()) / 100.0 * f32::from(self.peer_volume(id)) / 100.0;
+        volume * volume
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lease_ends_by_itself_and_a_mute_beats_it() {
+        let start = Instant::now();
+        let controls = Controls::new(start);
+        assert_eq!(controls.on_air(start), None);
+        controls.lease(Holder::Key, start + Duration::from_millis(300));
+        assert_eq!(controls.on_air(start + Duration::from_millis(299)), Some(Holder::Key));
+        assert_eq!(controls.on_air(start + Duration::from_millis(300)), None);
+        controls.hold(Holder::Open);
+        assert_eq!(controls.on_air(start + Duration::from_secs(86_400)), Some(Holder::Open));
+        controls.set_muted(true);
+        assert_eq!(controls.on_air(start), None);
+        controls.set_muted(false);
+        controls.release_all();
+        assert_eq!(controls.on_air(start), None);
+    }
+
+    #[test]
+    fn volumes_are_bounded_and_silence_is_silent() {
+        let controls = Controls::default();
+        let id = PeerId::new(3).expect("slot 3");
+        controls.set_peer_volume(id, 255);
+        assert_eq!(controls.peer_volume(id), MAX_VOLUME_PERCENT);
+        assert!((controls.peer_gain(id) - 4.0).abs() < 1e-6);
+        controls.set_peer_muted(id, true);
+        assert_eq!(controls.peer_gain(id), 0.0);
+        controls.reset_peer(id);
+        controls.set_deafened(true);
+        assert_eq!(controls.peer_gain(id), 0.0);
+    }
+}

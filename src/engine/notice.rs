@@ -1,0 +1,114 @@
+//! What the engine tells whoever watches: events with words in them; numbers travel in [`super::Meters`]. Bounded channels.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::{Duration, SystemTime};
+
+use crate::call::CallState;
+use crate::units::{Format, PeerId};
+
+/// Which way sound goes through a device.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Direction {
+    Input,
+    Output,
+}
+
+/// A stream's fate, for the screen. Sentences are whole and say what to do.
+#[derive(Clone, PartialEq, Debug)]
+pub enum DeviceStatus {
+    Closed,
+    /// Sound flows. `block`: frames a callback as granted, if known.
+    Open {
+        name: String,
+        rate: u32,
+        channels: u16,
+        block: Option<u32>,
+    },
+    /// Not to be had now; the engine keeps trying.
+    Lost {
+        sentence: String,
+    },
+}
+
+/// One device in the list of `voicetui devices` and of the picker.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct DeviceEntry {
+    /// The audio host's name: `alsa`, `pulseaudio` ...
+    pub host: String,
+    pub direction: Direction,
+    /// What to give to `--input` / `--output`.
+    pub id: String,
+    /// For people to read.
+    pub name: String,
+    pub is_default: bool,
+    /// Channels and rates in words.
+    pub detail: String,
+}
+
+/// An event of the engine.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Notice {
+    /// The socket is bound here.
+    Listening {
+        address: SocketAddr,
+    },
+    /// A slot is taken by a new peer. `address`: as typed, or IP:port of a caller.
+    Peer {
+        id: PeerId,
+        address: String,
+        format: Format,
+        incoming: bool,
+    },
+    /// What the name resolved to.
+    Resolved {
+        id: PeerId,
+        remote: SocketAddr,
+    },
+    /// The name the peer gives itself, control characters stripped.
+    Name {
+        id: PeerId,
+        name: String,
+    },
+    /// The format turned out to be another than the one called with.
+    PeerFormat {
+        id: PeerId,
+        format: Format,
+    },
+    State {
+        id: PeerId,
+        state: CallState,
+    },
+    /// The slot is free again.
+    Gone {
+        id: PeerId,
+    },
+    /// Somebody called and was not answered.
+    Missed {
+        address: String,
+        at: SystemTime,
+    },
+    /// Frames began or ceased to leave.
+    OnAir(bool),
+    /// The microphone's stream runs or is closed.
+    Microphone(bool),
+    Device {
+        direction: Direction,
+        status: DeviceStatus,
+    },
+    Devices(Vec<DeviceEntry>),
+    /// The files of a recording; empty: it ended.
+    Recording {
+        files: Vec<PathBuf>,
+    },
+    /// The machine slept this long.
+    Slept(Duration),
+    /// Somebody asked for a stats line (the watcher makes it from its snapshot).
+    Stats,
+    /// A refused command or a failure, one whole sentence.
+    Problem(String),
+    /// Something worth knowing, one whole sentence.
+    Info(String),
+    /// The engine was asked to end (quit, end of standard input, time is up, a signal): leave the screen and shut down.
+    Quit,
+}

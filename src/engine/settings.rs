@@ -1,0 +1,91 @@
+//! All that an engine is started with; the command line and the config file make one of these.
+
+use std::net::{IpAddr, Ipv6Addr};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::units::{DEFAULT_PORT, Format};
+
+/// Which calls are answered without the user.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum AutoAnswer {
+    #[default]
+    None,
+    All,
+}
+
+/// Where commands come from besides the screen.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum CommandInput {
+    /// Nobody: the screen owns standard input, or `--stdin none`.
+    #[default]
+    None,
+    /// Lines on standard input; its end ends the program.
+    Stdin,
+}
+
+#[derive(Clone, PartialEq, Debug)]
+pub struct Settings {
+    /// The name other sides see.
+    pub name: String,
+    /// `None`: the first host of the platform that has devices.
+    pub host: Option<String>,
+    /// `default`, a device's id or name, or a virtual one (`wav:FILE`, `wav-loop:FILE`, `tone[:HZ]`, `voice`, `silence`).
+    pub input: String,
+    /// `default`, a device's id or name, `wav:FILE` or `null`.
+    pub output: String,
+    pub bind: IpAddr,
+    pub port: u16,
+    pub format: Format,
+    /// Microphone open in calls that this side places.
+    pub open: bool,
+    pub auto_answer: AutoAnswer,
+    /// Open audio from anybody is heard without ringing.
+    pub allow_unsealed: bool,
+    /// Opus bit rate, bit/s.
+    pub bitrate: u32,
+    /// 10 or 20.
+    pub frame_ms: u32,
+    /// A talk key held longer than this un-keys.
+    pub talk_timeout: Duration,
+    /// A call nobody answers ends after this.
+    pub ring_timeout: Duration,
+    /// Record from the start, into this directory.
+    pub record: Option<PathBuf>,
+    /// Where `record on` writes when `record` is not set.
+    pub record_dir: PathBuf,
+    /// Ends by itself after this.
+    pub run_for: Option<Duration>,
+    pub commands: CommandInput,
+    /// Serve `voicetui ctl`.
+    pub ctl: bool,
+    /// Ask for real-time priority for the audio threads.
+    pub realtime: bool,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            name: String::new(),
+            host: None,
+            input: "default".into(),
+            output: "default".into(),
+            bind: IpAddr::V6(Ipv6Addr::UNSPECIFIED),
+            port: DEFAULT_PORT,
+            format: Format::default(),
+            open: false,
+            auto_answer: AutoAnswer::None,
+            allow_unsealed: false,
+            bitrate: 48_000,
+            frame_ms: 10,
+            talk_timeout: Duration::from_secs(180),
+            ring_timeout: Duration::from_secs(60),
+            record: None,
+            record_dir: PathBuf::from("."),
+            run_for: None,
+            commands: CommandInput::None,
+            ctl: true,
+            realtime: true,
+        }
+    }
+}

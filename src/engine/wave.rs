@@ -1,0 +1,125 @@
+//! The scrolling waveform: an atomic ring of 10 ms columns, written by one audio thread, read by the screen.
+
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+
+/// Columns kept: 20.48 s.
+pub const WAVE_COLUMNS: usize = 2_048;
+
+/// What happened in the 10 ms of one column.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[repr(u8)]
+pub enum Mark {
+    /// Nothing was said (own voice: not on air).
+    #[default]
+    Idle = 0,
+    /// Own voice: sent. Peer: played as it came.
+    Played = 1,
+    /// Made whole by redundancy or a late copy.
+    Repaired = 2,
+    /// Made up by the codec.
+    Concealed = 3,
+    /// Silence where voice was due.
+    Lost = 4,
+}
+
+impl Mark {
+    fn from_byte(byte: u8) -> Self {
+        [Self::Idle, Self::Played, Self::Repaired, Self::Concealed, Self::Lost].get(usize::from(byte)).copied().unwrap_or_default()
+    }
+}
+
+/// Lowest and highest sample of 10 ms (-1..=1), and what happened there.
+#[derive(Clone, Copy, PartialEq, Debug, Default)]
+pub struct Column {
+    pub min: f32,
+    pub max: f32,
+    pub mark: Mark,
+}
+
+impl Column {
+    #[must_use]
+    pub fn of(samples: &[f32], mark: Mark) -> Self {
+        let (min, max) = samples.iter().fold((0f32, 0f32), |(min, max), s| (min.min(*s), max.max(*s)));
+        Self { min, max, mark }
+    }
+
+    /// 12 bits each for min and max, 8 for the mark.
+    fn pack(self) -> u32 {
+        let level = |x: f32| ((x.clamp(-1.0, 1.0) * 2_047.0) as i32 + 2_048) as u32;
+        level(self.min) | level(self.max) << 12 | u32::from(self.mark as u8) << 24
+    }
+
+    fn unpack(bits: u32) -> Self {
+        let level = |x: u32| ((x & 0xfff) as f32 - 2_048.0) / 2_047.0;
+        Self { min: level(bits), max: level(bits >> 12), mark: Mark::from_byte((bits >> 24) as u8) }
+    }
+}
+
+/// One writer, any readers; nobody waits. A reader may see a column of the next lap at the oldest end: harmless.
+#[derive(Debug)]
+pub struct Wave {
+    columns: Box<[AtomicU32]>,
+    written: AtomicU64,
+}
+
+impl Default for Wave {
+    fn default() -> Self {
+        let empty = Column::default().pack();
+        Self { columns: (0..WAVE_COLUMNS).map(|_| AtomicU32::new(empty)).collect(), written: AtomicU64::new(0) }
+    }
+}
+
+impl Wave {
+    pub fn push(&self, column: Column) {
+        let at = self.written.load(Ordering::Relaxed);
+        self.columns[at as usize % WAVE_COLUMNS].store(column.pack(), Ordering::Relaxed);
+        // Release: whoever sees the new count sees the column.
+        self.written.store(at + 1, Ordering::Release);
+    }
+
+    /// Columns written since the start; the scroll position.
+    #[must_use]
+    pub fn written(&self) -> u64 {
+        self.written.load(Ordering::Acquire)
+    }
+
+    /// The column written as number `n`; silence when it is gone or yet to come.
+    #[must_use]
+    pub fn column(&self, n: u64) -> Column {
+        let written = self.written();
+        if n >= written || written - n > WAVE_COLUMNS as u64 {
+            return Column::default();
+        }
+        Column::unpack(self.columns[n as usize % WAVE_COLUMNS].load(Ordering::Relaxed))
+    }
+
+    /// Silence everywhere, keeping the count, so that the picture goes on scrolling.
+    pub fn clear(&self) {
+        let empty = Column::default().pack();
+        self.columns.iter().for_each(|column| column.store(empty, Ordering::Relaxed));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_column_survives_its_packing() {
+        let column = Column::of(&[0.25, -0.5, 0.0], Mark::Concealed);
+        let back = Column::unpack(column.pack());
+        assert!((back.min + 0.5).abs() < 1e-3 && (back.max - 0.25).abs() < 1e-3);
+        assert_eq!(back.mark, Mark::Concealed);
+    }
+
+    #[test]
+    fn what_is_gone_or_yet_to_come_is_silence() {
+        let wave = Wave::default();
+        for n in 0..WAVE_COLUMNS + 10 {
+            wave.push(Column { min: 0.0, max: n as f32 / 4_096.0, mark: Mark::Played });
+        }
+        assert_eq!(wave.column(9), Column::default());
+        assert_eq!(wave.column(10).mark, Mark::Played);
+        assert_eq!(wave.column(wave.written()), Column::default());
+    }
+}

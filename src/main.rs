@@ -1,0 +1,13 @@
+//! Parse, run, exit code.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    match voicetui::run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("voicetui: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,1 @@
+//! Every call into the operating system: sound, sockets, files, clocks. Thin, behind cfg.

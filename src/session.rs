@@ -1,0 +1,1 @@
+//! The cryptographic state with one peer. Pure. The sealed format grows here.

@@ -1,0 +1,1 @@
+//! The screen: app state, drawing, keys, and the plain modes.

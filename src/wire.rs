@@ -1,0 +1,1 @@
+//! Bytes to packets and back, borrowed, no allocation: pcm, rtp, rtcp, red, app, sdp, sealed. Pure.
