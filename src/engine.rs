@@ -6,6 +6,7 @@ pub mod meters;
 pub mod notice;
 pub mod playback;
 pub mod settings;
+pub mod tap;
 pub mod wave;
 
 pub use crate::call::{CallState, Reason};
@@ -14,3 +15,4 @@ pub use controls::{Controls, Holder};
 pub use meters::{Meters, PeerSnapshot, Snapshot, Stack};
 pub use notice::{DeviceEntry, DeviceStatus, Direction, Notice};
 pub use settings::{AutoAnswer, CommandInput, Settings};
+pub use tap::{TAP_SAMPLES, TapReader, TapWriter, tap};
