@@ -10,7 +10,7 @@ pub mod tap;
 pub mod wave;
 
 pub use crate::call::{CallState, Reason};
-pub use command::{Command, Switch, Target};
+pub use command::{Command, SEALED_NOT_YET, Switch, Target, WORDS};
 pub use controls::{Controls, Holder};
 pub use meters::{Meters, PeerSnapshot, Snapshot, Stack};
 pub use notice::{DeviceEntry, DeviceStatus, Direction, Notice};

@@ -1,5 +1,7 @@
 //! What a user can ask for, and the one parser of its words: standard input, `ctl` and tests share it. Pure.
 
+use super::controls::MAX_VOLUME_PERCENT;
+use crate::call::Address;
 use crate::units::{Format, PeerId};
 
 /// A switch that can be set or flipped.
@@ -65,4 +67,181 @@ pub enum Command {
     /// Runs the microphone for the level test of the picker, without a call; nothing leaves.
     LevelTest(Switch),
     Quit,
+}
+
+/// The reply to `help`, and what an unknown word is answered with.
+pub const WORDS: &str = "call ADDRESS [rtp|pcm], hangup [PEER], answer [PEER], decline [PEER], talk on|off|toggle, open on|off|toggle, \
+    mute on|off|toggle, deafen on|off|toggle, volume [PEER] 0-200, stats, record on|off|toggle, input DEVICE, output DEVICE, host HOST, \
+    devices, quit";
+
+/// Longest line that is looked at, bytes.
+pub const LINE_MAX: usize = 1_024;
+
+impl Command {
+    /// Reads one line as a user types it.
+    ///
+    /// # Errors
+    /// One sentence that says what is possible.
+    pub fn parse(line: &str) -> Result<Self, String> {
+        if line.len() > LINE_MAX {
+            return Err(format!("A command has at most {LINE_MAX} bytes; this one has {}.", line.len()));
+        }
+        if line.contains(|c: char| c.is_control() && !c.is_whitespace()) {
+            return Err("A command is plain text; this one holds control characters.".into());
+        }
+        let line = line.trim();
+        let (word, rest) = line.split_once(char::is_whitespace).unwrap_or((line, ""));
+        let rest = rest.trim();
+        match word {
+            "call" => parse_call(rest),
+            "hangup" => Ok(Self::Hangup(target(rest))),
+            "answer" => Ok(Self::Answer(target(rest))),
+            "decline" => Ok(Self::Decline(target(rest))),
+            "talk" => Ok(Self::Talk(switch(word, rest)?)),
+            "open" => Ok(Self::Open(switch(word, rest)?)),
+            "mute" => Ok(Self::Mute(switch(word, rest)?)),
+            "deafen" => Ok(Self::Deafen(switch(word, rest)?)),
+            "record" => Ok(Self::Record(switch(word, rest)?)),
+            "volume" => parse_volume(rest),
+            "input" => Ok(Self::Input(value(word, rest, "a device of \"devices\", or default")?)),
+            "output" => Ok(Self::Output(value(word, rest, "a device of \"devices\", or default")?)),
+            "host" => Ok(Self::Host(value(word, rest, "an audio host of \"devices\"")?)),
+            "stats" => alone(word, rest, Self::Stats),
+            "devices" => alone(word, rest, Self::ListDevices),
+            "quit" => alone(word, rest, Self::Quit),
+            "" => Err(format!("Nothing was asked for; possible are: {WORDS}.")),
+            _ => Err(format!("\"{}\" is not a command; possible are: {WORDS}.", word.chars().take(40).collect::<String>())),
+        }
+    }
+}
+
+fn target(rest: &str) -> Target {
+    if rest.is_empty() || rest == "all" { Target::All } else { Target::Named(rest.to_owned()) }
+}
+
+fn switch(word: &str, rest: &str) -> Result<Switch, String> {
+    match rest {
+        "on" => Ok(Switch::On),
+        "off" => Ok(Switch::Off),
+        "toggle" => Ok(Switch::Toggle),
+        _ => Err(format!("\"{word}\" takes on, off or toggle.")),
+    }
+}
+
+fn value(word: &str, rest: &str, what: &str) -> Result<String, String> {
+    if rest.is_empty() { Err(format!("\"{word}\" takes {what}.")) } else { Ok(rest.to_owned()) }
+}
+
+fn alone(word: &str, rest: &str, command: Command) -> Result<Command, String> {
+    if rest.is_empty() { Ok(command) } else { Err(format!("\"{word}\" stands alone.")) }
+}
+
+fn parse_call(rest: &str) -> Result<Command, String> {
+    let mut words = rest.split_whitespace();
+    let (Some(address), format, None) = (words.next(), words.next(), words.next()) else {
+        return Err("\"call\" takes an address, and then rtp or pcm if you like: call 10.0.1.217:5005 pcm.".into());
+    };
+    let format = match format {
+        None => None,
+        Some("rtp") => Some(Format::Rtp),
+        Some("pcm") => Some(Format::Pcm),
+        Some("sealed") => return Err(SEALED_NOT_YET.into()),
+        Some(_) => return Err("The format of a call is rtp or pcm.".into()),
+    };
+    address.parse::<Address>()?;
+    Ok(Command::Call { address: address.to_owned(), format })
+}
+
+/// The one place that says so, until sealed calls are built.
+pub const SEALED_NOT_YET: &str =
+    "This version cannot seal calls yet, and sends nothing in the clear that was to be sealed: choose the format rtp or pcm.";
+
+fn parse_volume(rest: &str) -> Result<Command, String> {
+    let (peer, percent) = rest.rsplit_once(char::is_whitespace).unwrap_or(("", rest));
+    match percent.trim_end_matches('%').parse() {
+        Ok(percent) if percent <= MAX_VOLUME_PERCENT => Ok(Command::Volume { target: target(peer.trim()), percent }),
+        _ => Err(format!("\"volume\" takes a peer if you like, and 0 to {MAX_VOLUME_PERCENT} percent.")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn named(name: &str) -> Target {
+        Target::Named(name.into())
+    }
+
+    #[test]
+    fn every_word_is_understood() {
+        let call = |address: &str, format| Command::Call { address: address.into(), format };
+        for (line, command) in [
+            ("call 10.0.1.217", call("10.0.1.217", None)),
+            ("  call   [::1]:6000\tpcm ", call("[::1]:6000", Some(Format::Pcm))),
+            ("call workshop rtp", call("workshop", Some(Format::Rtp))),
+            ("hangup", Command::Hangup(Target::All)),
+            ("hangup 10.0.1.217:5005", Command::Hangup(named("10.0.1.217:5005"))),
+            ("answer", Command::Answer(Target::All)),
+            ("decline Front door", Command::Decline(named("Front door"))),
+            ("talk on", Command::Talk(Switch::On)),
+            ("talk off", Command::Talk(Switch::Off)),
+            ("open toggle", Command::Open(Switch::Toggle)),
+            ("mute on", Command::Mute(Switch::On)),
+            ("deafen off", Command::Deafen(Switch::Off)),
+            ("volume 80", Command::Volume { target: Target::All, percent: 80 }),
+            ("volume Front door 150%", Command::Volume { target: named("Front door"), percent: 150 }),
+            ("stats", Command::Stats),
+            ("record toggle", Command::Record(Switch::Toggle)),
+            ("input USB Headset, Analog", Command::Input("USB Headset, Analog".into())),
+            ("output null", Command::Output("null".into())),
+            ("host alsa", Command::Host("alsa".into())),
+            ("devices", Command::ListDevices),
+            ("quit", Command::Quit),
+        ] {
+            assert_eq!(Command::parse(line), Ok(command), "{line}");
+        }
+    }
+
+    #[test]
+    fn a_refusal_says_what_is_possible() {
+        for (line, part) in [
+            ("", "call ADDRESS"),
+            ("dance", "\"dance\" is not a command; possible are: call ADDRESS"),
+            ("call", "takes an address"),
+            ("call a b c", "takes an address"),
+            ("call a sealed", "cannot seal"),
+            ("call a opus", "rtp or pcm"),
+            ("call 0.0.0.0", "not called"),
+            ("talk", "on, off or toggle"),
+            ("mute maybe", "on, off or toggle"),
+            ("volume 201", "0 to 200"),
+            ("volume -1", "0 to 200"),
+            ("input", "\"devices\""),
+            ("quit now", "stands alone"),
+            ("quit\u{1b}[2J", "control characters"),
+        ] {
+            let error = Command::parse(line).expect_err(line);
+            assert!(error.contains(part), "{line}: {error}");
+            assert!(error.ends_with('.') && !error.contains('\u{1b}'));
+        }
+        assert!(Command::parse(&"x".repeat(LINE_MAX + 1)).is_err());
+    }
+
+    #[test]
+    fn help_names_every_word_and_each_of_them_is_known() {
+        for entry in WORDS.split(", ") {
+            let word = entry.split(' ').next().expect("a word");
+            assert!(!Command::parse(word).is_err_and(|error| error.contains("is not a command")), "{word}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_line_makes_it_panic(line in "\\PC*|(call|volume|talk|hangup|input) \\PC*|(.|\n)*") {
+            if let Err(sentence) = Command::parse(&line) {
+                prop_assert!(sentence.ends_with('.'));
+            }
+        }
+    }
 }
