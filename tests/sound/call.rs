@@ -1,0 +1,54 @@
+//! Two voicetuis, each on a sound card of its own.
+
+use super::process::Voicetui;
+use super::pulse::Pulse;
+use super::signal::{chirps, heard_share, read_wav, wav};
+
+#[test]
+fn a_voice_goes_in_at_one_sound_card_and_comes_out_at_the_other() {
+    let (here, there) = (tempfile::tempdir().expect("a directory"), tempfile::tempdir().expect("a directory"));
+    let Some(card_a) = Pulse::start(here.path()) else { return };
+    let Some(card_b) = Pulse::start(there.path()) else { return };
+    let b = Voicetui::start(there.path(), &["--host", "pulseaudio", "--auto-answer", "all"], &card_b.env());
+    let address = format!("127.0.0.1:{}", b.port);
+    let mut a = Voicetui::start(here.path(), &["--host", "pulseaudio", &address], &card_a.env());
+    let ear = card_b.listen();
+    a.wait_peer("answer", |peer| peer["state"] == "live" && peer["rtt_ms"].is_number());
+    a.say("talk on");
+    a.wait("word of being on air", |event| event["event"] == "on_air" && event["on"] == true);
+    let voice = chirps(5);
+    card_a.speak(&voice);
+    let stats = b.wait_peer("sound", |peer| peer["received_packets"].as_u64() > Some(300));
+    let (share, lag) = heard_share(&voice, &ear.heard());
+    assert!(share >= 0.8, "only {share:.2} of the voice came out (lag {lag:.3} s); {stats}");
+    a.say("talk off");
+    a.quit();
+    b.wait("the hang-up", |event| event["event"] == "state" && event["state"] == "hung up");
+    b.quit();
+}
+
+#[test]
+fn two_files_and_a_recording_need_no_sound_card() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let voice = chirps(5);
+    let (mouth, ear, records) = (dir.path().join("mouth.wav"), dir.path().join("ear.wav"), dir.path().join("records"));
+    std::fs::write(&mouth, wav(&voice)).expect("mouth.wav");
+    let output = format!("wav:{}", ear.display());
+    let b = Voicetui::start(
+        &dir.path().join("b"),
+        &["--input", "silence", "--output", &output, "--auto-answer", "all", "--record", records.to_str().expect("a name")],
+        &[],
+    );
+    let (input, address) = (format!("wav:{}", mouth.display()), format!("127.0.0.1:{}", b.port));
+    let a = Voicetui::start(&dir.path().join("a"), &["--input", &input, "--output", "null", "--open", &address], &[]);
+    b.wait_peer("five seconds of voice", |peer| peer["received_packets"].as_u64() > Some(520));
+    a.quit();
+    b.quit();
+    let (share, _) = heard_share(&voice, &read_wav(&ear));
+    assert!(share >= 0.9, "only {share:.2} of the voice came out");
+    let recorded: Vec<f64> = std::fs::read_dir(&records)
+        .expect("recordings")
+        .map(|entry| heard_share(&voice, &read_wav(&entry.expect("an entry").path())).0)
+        .collect();
+    assert!(recorded.iter().any(|share| *share >= 0.9), "no recording holds the voice: {recorded:?}");
+}

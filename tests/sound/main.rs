@@ -1,0 +1,9 @@
+//! Real processes, real UDP, real sound servers: what one side says comes out of the other side's loudspeaker.
+
+mod call;
+mod ffmpeg;
+mod gstreamer;
+mod process;
+mod pulse;
+mod seed;
+mod signal;
