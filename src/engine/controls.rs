@@ -36,6 +36,9 @@ pub const MAX_VOLUME_PERCENT: u8 = 200;
 pub struct Controls {
     epoch: Instant,
     on_air_until: [AtomicU64; Holder::ALL.len()],
+    /// The call in which each lease was given; see [`Controls::call`].
+    leased_in: [AtomicU64; Holder::ALL.len()],
+    call: AtomicU64,
     muted: AtomicBool,
     deafened: AtomicBool,
     volume: AtomicU8,
@@ -56,6 +59,8 @@ impl Controls {
         Self {
             epoch,
             on_air_until: Default::default(),
+            leased_in: Default::default(),
+            call: AtomicU64::new(0),
             muted: AtomicBool::new(false),
             deafened: AtomicBool::new(false),
             volume: AtomicU8::new(100),
@@ -68,13 +73,27 @@ impl Controls {
         at.saturating_duration_since(self.epoch).as_nanos() as u64
     }
 
+    /// The number of the call. A lease counts only in the call it was given in: a key held since before, or
+    /// renewed by a thread that has not yet heard of the hang-up, keys nothing. Tearing fails closed.
+    #[must_use]
+    pub fn call(&self) -> u64 {
+        self.call.load(Relaxed)
+    }
+
     /// `holder` is on air until `until`, unless renewed or released. It ends without any thread's help.
     pub fn lease(&self, holder: Holder, until: Instant) {
+        self.renew(holder, until, self.call());
+    }
+
+    /// Goes on with a lease that was begun in `call`; without effect in any other call.
+    pub fn renew(&self, holder: Holder, until: Instant, call: u64) {
+        self.leased_in[holder as usize].store(call, Relaxed);
         self.on_air_until[holder as usize].store(self.nanos(until), Relaxed);
     }
 
     /// `holder` is on air until released, or until the call ends.
     pub fn hold(&self, holder: Holder) {
+        self.leased_in[holder as usize].store(self.call(), Relaxed);
         self.on_air_until[holder as usize].store(UNTIL_RELEASED, Relaxed);
     }
 
@@ -82,8 +101,10 @@ impl Controls {
         self.on_air_until[holder as usize].store(0, Relaxed);
     }
 
-    /// Everybody un-keys: hang-up, suspend, lost device, panic.
+    /// Everybody un-keys, and what is still held down must be pressed anew: a call begins or ends, suspend,
+    /// lost device, panic.
     pub fn release_all(&self) {
+        self.call.fetch_add(1, Relaxed);
         for holder in Holder::ALL {
             self.release(holder);
         }
@@ -92,7 +113,8 @@ impl Controls {
     /// Whether `holder`'s lease covers the moment `at`.
     #[must_use]
     pub fn holds(&self, holder: Holder, at: Instant) -> bool {
-        self.nanos(at) < self.on_air_until[holder as usize].load(Relaxed)
+        let of_this_call = self.leased_in[holder as usize].load(Relaxed) == self.call();
+        of_this_call && self.nanos(at) < self.on_air_until[holder as usize].load(Relaxed)
     }
 
     /// Who wants the microphone on air at the moment `at`, first of [`Holder::ALL`]; nobody while muted.
@@ -108,6 +130,7 @@ impl Controls {
     #[must_use]
     pub fn remaining(&self, holder: Holder, at: Instant) -> Option<Duration> {
         match self.on_air_until[holder as usize].load(Relaxed) {
+            _ if !self.holds(holder, at) => None,
             UNTIL_RELEASED => Some(Duration::MAX),
             until => until.checked_sub(self.nanos(at)).filter(|left| *left > 0).map(Duration::from_nanos),
         }
@@ -203,6 +226,19 @@ mod tests {
         controls.set_muted(false);
         controls.release_all();
         assert_eq!(controls.on_air(start), None);
+    }
+
+    #[test]
+    fn a_lease_of_another_call_keys_nothing() {
+        let start = Instant::now();
+        let controls = Controls::new(start);
+        let call = controls.call();
+        controls.lease(Holder::Key, start + Duration::from_secs(1));
+        controls.release_all();
+        controls.renew(Holder::Key, start + Duration::from_secs(1), call);
+        assert_eq!((controls.on_air(start), controls.remaining(Holder::Key, start)), (None, None));
+        controls.lease(Holder::Key, start + Duration::from_secs(1));
+        assert_eq!(controls.on_air(start), Some(Holder::Key));
     }
 
     #[test]

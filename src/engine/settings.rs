@@ -34,6 +34,8 @@ pub struct Settings {
     pub input: String,
     /// `default`, a device's id or name, `wav:FILE` or `null`.
     pub output: String,
+    /// The virtual input that stands in while no sound card can be had (`--demo` speaks by itself: `voice`).
+    pub input_without_card: String,
     pub bind: IpAddr,
     pub port: u16,
     pub format: Format,
@@ -70,6 +72,7 @@ impl Default for Settings {
             host: None,
             input: "default".into(),
             output: "default".into(),
+            input_without_card: "silence".into(),
             bind: IpAddr::V6(Ipv6Addr::UNSPECIFIED),
             port: DEFAULT_PORT,
             format: Format::default(),
