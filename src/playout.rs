@@ -2,24 +2,11 @@
 
 use std::time::Instant;
 
+pub use crate::audio::codec::Codec;
 use crate::units::{ExtSeq, RtpTime, SEED_BYTES};
 
 /// Largest payload of one packet, bytes.
 pub const PAYLOAD_MAX: usize = SEED_BYTES;
-
-/// What a payload is made of.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub enum Codec {
-    /// RFC 7587; RTP clock 48 kHz.
-    #[default]
-    Opus,
-    /// Big-endian 16-bit mono at 44.1 kHz (RFC 3551, payload type 11); RTP clock 44.1 kHz.
-    L16,
-    /// G.711 mu-law, 8 kHz (RFC 3551, payload type 0); RTP clock 8 kHz.
-    Pcmu,
-    /// The seed's: little-endian 16-bit mono at 44.1 kHz; sequence and time are counted by the receiver.
-    Seed,
-}
 
 /// How a packet came, for the counters.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
