@@ -1,7 +1,23 @@
 //! A call and its peers: frames to datagrams, datagrams to packets, and where each peer stands. Pure.
+//!
+//! [`Uplink`] belongs to the sender thread, [`Downlink`] to the receiver thread. They share nothing: the
+//! downlink's [`SendPlan`]s go to the uplink, the uplink's [`SentCounts`] come back, both as plain values.
 
 pub mod address;
+pub mod clock;
+pub mod config;
+pub mod downlink;
+pub mod event;
+pub mod judge;
+pub mod plan;
 pub mod state;
+pub mod uplink;
 
 pub use address::Address;
+pub use clock::WallClock;
+pub use config::{DownlinkConfig, UplinkConfig};
+pub use downlink::{CallError, Downlink};
+pub use event::{Event, NetCounts, PlayoutView, Report, SendFailure};
+pub use plan::{SendPlan, SentCounts};
 pub use state::{CallState, Reason};
+pub use uplink::Uplink;

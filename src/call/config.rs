@@ -1,0 +1,65 @@
+//! What a call is started with. Plain values; the shell fills them from its settings.
+
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::time::{Duration, Instant};
+
+use super::clock::WallClock;
+use crate::units::{DEFAULT_PORT, Format};
+
+/// For [`super::Uplink::new`].
+#[derive(Clone, PartialEq, Debug)]
+pub struct UplinkConfig {
+    /// Until a plan says otherwise, bit/s.
+    pub bitrate: u32,
+    /// Until a plan says otherwise: 10 or 20.
+    pub frame_ms: u32,
+}
+
+impl Default for UplinkConfig {
+    fn default() -> Self {
+        Self { bitrate: 48_000, frame_ms: 10 }
+    }
+}
+
+/// For [`super::Downlink::new`].
+#[derive(Clone, PartialEq, Debug)]
+pub struct DownlinkConfig {
+    /// The name other sides see; may be empty.
+    pub name: String,
+    /// Where our socket is really bound (the port never 0): calls to ourselves are refused by it.
+    pub bound: SocketAddr,
+    /// This machine's addresses, for the same refusal when bound to all of them. Loopback need not be named.
+    pub own_addresses: Vec<IpAddr>,
+    /// What a call without a format of its own speaks.
+    pub format: Format,
+    /// Whoever calls or streams is answered.
+    pub answer_all: bool,
+    /// Open audio from anybody is heard without ringing.
+    pub allow_unsealed: bool,
+    /// Opus bit rate, bit/s.
+    pub bitrate: u32,
+    /// 10 or 20.
+    pub frame_ms: u32,
+    /// Ringing, here or there, ends after this.
+    pub ring_timeout: Duration,
+    pub clock: WallClock,
+}
+
+impl DownlinkConfig {
+    /// Defaults of the command line; `now` and `unix` (time since 1970) are the same moment.
+    #[must_use]
+    pub fn new(now: Instant, unix: Duration) -> Self {
+        Self {
+            name: String::new(),
+            bound: SocketAddr::new(IpAddr::V6(Ipv6Addr::UNSPECIFIED), DEFAULT_PORT),
+            own_addresses: Vec::new(),
+            format: Format::default(),
+            answer_all: false,
+            allow_unsealed: false,
+            bitrate: 48_000,
+            frame_ms: 10,
+            ring_timeout: Duration::from_secs(60),
+            clock: WallClock::new(now, unix),
+        }
+    }
+}

@@ -1,0 +1,126 @@
+//! What a [`super::Downlink`] tells its thread, and the measurements that go either way. Plain values.
+
+use std::net::SocketAddr;
+
+use super::plan::SendPlan;
+use super::state::CallState;
+use crate::units::{Format, PeerId};
+
+/// Drain with [`super::Downlink::poll_event`] after every call into the downlink.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Event {
+    /// A slot is taken. `address`: as typed, or the caller's IP:port. Comes before anything else about `id`.
+    Peer {
+        id: PeerId,
+        address: String,
+        format: Format,
+        incoming: bool,
+    },
+    /// Look `host` up and bring the answer to [`super::Downlink::handle_resolved`] with this `ticket`.
+    Resolve {
+        ticket: u32,
+        host: String,
+        port: u16,
+    },
+    /// Where this peer is now sent to.
+    Remote {
+        id: PeerId,
+        remote: SocketAddr,
+    },
+    State {
+        id: PeerId,
+        state: CallState,
+    },
+    /// The name the peer gives itself, control characters stripped.
+    Name {
+        id: PeerId,
+        name: String,
+    },
+    /// The format turned out to be another than the one the peer started with.
+    Format {
+        id: PeerId,
+        format: Format,
+    },
+    /// For [`super::Uplink::handle_plan`]: `None` means send nothing there any more.
+    Plan(PeerId, Option<SendPlan>),
+    /// Packets of this peer will come (and the microphone may run): make its playout.
+    PlayoutOpen(PeerId),
+    /// No packet will come any more: take its playout away.
+    PlayoutClose(PeerId),
+    /// The slot is free again.
+    Gone {
+        id: PeerId,
+    },
+    /// Somebody called and was not answered; the shell stamps the time.
+    Missed {
+        address: String,
+    },
+    /// Something worth knowing, one whole sentence.
+    Info(String),
+    /// Something failed, one whole sentence.
+    Problem(String),
+}
+
+/// Why the socket would not send; all are hints, none ends a call.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum SendFailure {
+    /// ENETUNREACH, EHOSTUNREACH: no way there now.
+    NoRoute,
+    /// EPERM, EACCES: a firewall here forbids it.
+    Forbidden,
+    /// ECONNREFUSED: nobody listens on that port (ICMP).
+    Refused,
+    /// EAFNOSUPPORT and the like: this socket cannot speak that family (IPv6 switched off).
+    Family,
+    /// The socket's buffer is full.
+    Busy,
+    Other,
+}
+
+/// What this side's playout of a peer does now, for the reports to that peer.
+#[derive(Clone, Copy, PartialEq, Debug, Default)]
+pub struct PlayoutView {
+    /// From a packet's arrival to the pull of its first sample, ms.
+    pub delay_ms: f32,
+    pub target_ms: f32,
+    /// From the pull to the air, ms; 0 when unknown.
+    pub card_ms: f32,
+    /// Packets thrown away because they came late, since the peer took its slot.
+    pub late_packets: u64,
+}
+
+/// What the receiver thread copies into a peer's meters after each wake-up. `None`: unknown.
+#[derive(Clone, Copy, PartialEq, Debug, Default)]
+pub struct Report {
+    pub received_packets: u64,
+    /// Bytes of UDP payload.
+    pub received_bytes: u64,
+    /// Expected minus received (RFC 3550, A.3), over all the peer's streams, never below 0.
+    pub lost_packets: u64,
+    pub reordered_packets: u64,
+    /// Interarrival jitter (RFC 3550, 6.4.1), bursts of pre-roll left out.
+    pub jitter_ms: Option<f32>,
+    pub rtt_ms: Option<f32>,
+    /// The peer's microphone delay, as it says itself.
+    pub peer_capture_delay_ms: Option<f32>,
+    /// Frame length plus codec look-ahead of what we hear.
+    pub frame_ms: Option<f32>,
+    /// Share of our packets the peer's last report calls lost, percent. Unknown: not heard yet.
+    pub heard_lost_percent: Option<f32>,
+    /// Mouth-to-ear delay of our voice over there, from its reports, ms.
+    pub heard_delay_ms: Option<f32>,
+}
+
+/// What the socket brought apart from any peer; only grows.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct NetCounts {
+    pub received_datagrams: u64,
+    /// Not in any format we know.
+    pub dropped_unknown: u64,
+    /// In a known format, but malformed.
+    pub dropped_malformed: u64,
+    /// Well-formed, from somebody neither called nor accepted.
+    pub dropped_stranger: u64,
+    /// Our own stream came back.
+    pub looped: u64,
+}
