@@ -1,1 +1,242 @@
-//! The command line.
+//! The command line: what can be asked for, how it is explained, and which combinations are refused. Main thread, before all others.
+//!
+//! The definitions below are the one table of options: help, completions, the manual page, the config file's keys, their
+//! defaults and comments (`config.rs`) are all read from it.
+
+mod options;
+mod values;
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use clap::error::ErrorKind;
+use clap::parser::ValueSource;
+use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
+pub use clap_complete::Shell;
+use tracing::level_filters::LevelFilter;
+
+use crate::config::{Config, ConfigError};
+use crate::engine::Settings;
+use crate::ui::UiOptions;
+pub use options::ONCE;
+use options::Options;
+
+const ABOUT: &str = "A full-screen terminal intercom: type a peer's address, hold Space, talk";
+
+const LONG_ABOUT: &str = "A full-screen terminal intercom: type a peer's address, hold Space, talk.
+
+Without an address the screen opens with the address field in focus. With one it calls at once. Every option can also stand in \
+the config file (see \"voicetui config\"); the command line wins. Each switch has its opposite (--open and --no-open): the last \
+one given counts.";
+
+const EXAMPLES: &str = "\
+Examples:
+  voicetui --demo                       see and hear it all, with a built-in peer
+  voicetui 10.0.1.217                   call that machine, on port 5005
+  voicetui --format pcm 10.0.1.217      call the original Python scripts
+  voicetui --plain --auto-answer all    no screen: a line for each event, commands on standard input
+  voicetui ctl talk toggle              key the microphone of the running voicetui, from a hotkey";
+
+#[derive(Parser, Debug)]
+#[command(
+    name = "voicetui",
+    version,
+    about = ABOUT,
+    long_about = LONG_ABOUT,
+    after_help = EXAMPLES,
+    override_usage = "voicetui [OPTIONS] [ADDRESS]\n       voicetui <COMMAND>",
+    args_override_self = true,
+    disable_help_subcommand = true,
+    max_term_width = 110
+)]
+struct Cli {
+    /// Whom to call: a name or an IP address, with :PORT if it is not 5005
+    ///
+    /// IPv6 addresses are written as 2001:db8::1, or [2001:db8::1]:PORT with a port. A machine whose name is one of the commands below
+    /// is called with its port: devices:5005.
+    #[arg(value_parser = values::address)]
+    address: Option<String>,
+    #[command(flatten)]
+    options: Options,
+    #[command(subcommand)]
+    job: Option<Job>,
+}
+
+#[derive(Subcommand, Debug)]
+enum Job {
+    /// List the audio hosts, microphones and loudspeakers
+    Devices {
+        /// Only this audio host
+        #[arg(long, value_name = "HOST", value_parser = values::host_parser())]
+        host: Option<String>,
+    },
+    /// Command the voicetui that is running, from another shell, a hotkey or a foot pedal
+    ///
+    /// Words are those of --plain: call ADDRESS, hangup, answer, decline, talk on|off|toggle, open on|off|toggle, mute on|off|toggle,
+    /// record on|off, stats, quit and more (see "voicetui ctl help"). "talk hold" keeps the microphone on air while this process lives.
+    Ctl(CtlArgs),
+    /// Print the config file with all keys, their defaults and what they do
+    Config,
+    /// Print the completions for a shell
+    Completions { shell: Shell },
+    /// Print the manual page
+    Man,
+}
+
+#[derive(Args, Debug)]
+struct CtlArgs {
+    /// Which voicetui, by its process number, when several are running
+    #[arg(long, value_name = "PID")]
+    instance: Option<u32>,
+    /// The command
+    #[arg(required = true, trailing_var_arg = true, value_name = "WORDS")]
+    words: Vec<String>,
+}
+
+/// What every way of running a call needs.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Start {
+    pub settings: Settings,
+    /// Called at once.
+    pub call: Option<String>,
+    /// With the built-in peer.
+    pub demo: bool,
+    /// Where the log goes; `None`: nowhere.
+    pub log: Option<PathBuf>,
+    pub log_level: LevelFilter,
+}
+
+/// What the command line asks for.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Invocation {
+    Screen(Start, UiOptions),
+    Plain(Start),
+    Json(Start),
+    Devices {
+        host: Option<String>,
+    },
+    Ctl {
+        instance: Option<u32>,
+        /// One line for the running instance.
+        line: String,
+    },
+    Config,
+    Completions(Shell),
+    Man,
+    /// Print the SDP that opens us.
+    Sdp(Settings),
+}
+
+/// Why nothing was started, or that help was asked for.
+#[derive(Debug)]
+pub enum Refusal {
+    /// clap's own: prints itself, help and version included, and knows its exit code.
+    Usage(Box<clap::Error>),
+    Config(ConfigError),
+}
+
+impl From<clap::Error> for Refusal {
+    fn from(error: clap::Error) -> Self {
+        Self::Usage(Box::new(error))
+    }
+}
+
+impl From<ConfigError> for Refusal {
+    fn from(error: ConfigError) -> Self {
+        Self::Config(error)
+    }
+}
+
+/// The definitions, for help, completions, the manual page and the config file.
+#[must_use]
+pub fn command() -> clap::Command {
+    Cli::command()
+}
+
+/// Reads the command line (`args` with the program's name first); `load` reads the config file, if one is wanted at all.
+///
+/// # Errors
+/// What is wrong, or the help that was asked for.
+pub fn parse<I>(args: I, load: impl FnOnce() -> Result<Config, ConfigError>) -> Result<Invocation, Refusal>
+where
+    I: IntoIterator<Item = OsString>,
+{
+    let args: Vec<OsString> = args.into_iter().collect();
+    let typed = command().try_get_matches_from(&args)?;
+    let given = |name: &str| typed.value_source(name) == Some(ValueSource::CommandLine);
+    if let Some(job) = Cli::from_arg_matches(&typed)?.job {
+        if typed.ids().any(|id| given(id.as_str())) {
+            return Err(conflict("An option or an address starts a call, a command does something else: give one of the two."));
+        }
+        return Ok(invocation_of(job));
+    }
+    refuse_odd_pairs(given)?;
+    // The config file's options first: the last one given counts.
+    let config = load()?;
+    let mode_given = given("plain") || given("json");
+    let settings = config.args().filter(|(key, _)| !(mode_given && matches!(*key, "plain" | "json")));
+    let program = args.first().cloned().unwrap_or_else(|| "voicetui".into());
+    let merged = std::iter::once(program).chain(settings.map(|(_, arg)| arg.into())).chain(args.into_iter().skip(1));
+    let cli = Cli::from_arg_matches(&command().try_get_matches_from(merged)?)?;
+    let (call, options) = (cli.address, cli.options);
+    if given("stdin") && !(options.plain || options.json) {
+        return Err(conflict("--stdin is for --plain and --json: with the screen, standard input is the keyboard."));
+    }
+    let start = Start { settings: options.settings(), call, demo: options.demo, log: options.log.clone(), log_level: options.log_level };
+    Ok(match (options.sdp, options.json, options.plain) {
+        (true, ..) => Invocation::Sdp(start.settings),
+        (_, true, _) => Invocation::Json(start),
+        (_, _, true) => Invocation::Plain(start),
+        _ => Invocation::Screen(start, options.ui()),
+    })
+}
+
+fn invocation_of(job: Job) -> Invocation {
+    match job {
+        Job::Devices { host } => Invocation::Devices { host },
+        Job::Ctl(ctl) => Invocation::Ctl { instance: ctl.instance, line: ctl.words.join(" ") },
+        Job::Config => Invocation::Config,
+        Job::Completions { shell } => Invocation::Completions(shell),
+        Job::Man => Invocation::Man,
+    }
+}
+
+/// What contradicts itself when typed together. What the config file says is no contradiction: the command line wins over it.
+fn refuse_odd_pairs(given: impl Fn(&str) -> bool) -> Result<(), Refusal> {
+    let pairs = [
+        ("plain", "json", "--plain and --json are two ways of printing: choose one."),
+        ("demo", "address", "--demo calls its own built-in peer: give no address with it."),
+        ("sdp", "address", "--sdp only prints how to send to this machine: give no address with it."),
+        ("sdp", "demo", "--sdp only prints how to send to this machine: it cannot go with --demo."),
+        ("sdp", "plain", "--sdp only prints how to send to this machine: it cannot go with --plain."),
+        ("sdp", "json", "--sdp only prints how to send to this machine: it cannot go with --json."),
+    ];
+    match pairs.into_iter().find(|(one, other, _)| given(one) && given(other)) {
+        Some((_, _, sentence)) => Err(conflict(sentence)),
+        None => Ok(()),
+    }
+}
+
+fn conflict(sentence: &str) -> Refusal {
+    command().error(ErrorKind::ArgumentConflict, sentence).into()
+}
+
+/// The completions for `shell`.
+#[must_use]
+pub fn completions(shell: Shell) -> Vec<u8> {
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut command(), "voicetui", &mut script);
+    script
+}
+
+/// The manual page, in roff.
+#[must_use]
+pub fn manual() -> Vec<u8> {
+    let mut page = Vec::new();
+    let written = clap_mangen::Man::new(command()).render(&mut page);
+    debug_assert!(written.is_ok(), "a Vec takes everything");
+    page
+}
+
+#[cfg(test)]
+mod tests;

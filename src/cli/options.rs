@@ -1,0 +1,182 @@
+//! The options of a call, each with its help; every one of them is a key of the config file, but for those in [`ONCE`].
+
+use std::net::{IpAddr, Ipv6Addr};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::Args;
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+use tracing::level_filters::LevelFilter;
+
+use super::values;
+use crate::engine::{AutoAnswer, CommandInput, Settings};
+use crate::ui::{ThemeChoice, UiOptions};
+use crate::units::{DEFAULT_PORT, Format};
+
+/// Options that make sense once, not for good: they are no keys of the config file.
+pub const ONCE: [&str; 4] = ["demo", "sdp", "help", "version"];
+
+#[derive(Args, Debug)]
+pub struct Options {
+    /// Call a built-in peer, to see and hear everything on one machine
+    #[arg(long, help_heading = "Way of running")]
+    pub demo: bool,
+    /// No screen: print a line for each event, read commands from standard input
+    ///
+    /// For screen readers, scripts and machines without a terminal. Commands: call ADDRESS, hangup, answer, decline, talk on|off,
+    /// open on|off, mute on|off, stats, record on|off, quit; "help" lists them all. The end of standard input hangs up and ends the
+    /// program, unless --stdin none is given.
+    #[arg(long, help_heading = "Way of running", overrides_with = "no_plain")]
+    pub plain: bool,
+    #[arg(long, hide = true, overrides_with = "plain")]
+    no_plain: bool,
+    /// The same with JSON: one object a line for each event, and statistics each second
+    #[arg(long, help_heading = "Way of running", overrides_with = "no_json")]
+    pub json: bool,
+    #[arg(long, hide = true, overrides_with = "json")]
+    no_json: bool,
+    /// With --plain or --json: where commands come from
+    ///
+    /// "none" is for services, whose standard input is closed or not theirs. "voicetui ctl" works all the same.
+    #[arg(long, help_heading = "Way of running", value_name = "SOURCE", default_value = "commands",
+        value_parser = PossibleValuesParser::new(["commands", "none"]))]
+    stdin: String,
+    /// End by itself after this time, as in 90, 90s, 5m or 1h
+    #[arg(long = "for", help_heading = "Way of running", value_name = "TIME", value_parser = values::duration)]
+    run_for: Option<Duration>,
+    /// Do not serve "voicetui ctl"
+    #[arg(long, help_heading = "Way of running", overrides_with = "ctl")]
+    no_ctl: bool,
+    #[arg(long, hide = true, overrides_with = "no_ctl")]
+    ctl: bool,
+    /// Print the session description (SDP) that lets ffmpeg, VLC or GStreamer send to this machine, and end
+    #[arg(long, help_heading = "Way of running")]
+    pub sdp: bool,
+
+    /// Microphone: default, a device of "voicetui devices", or a virtual one
+    ///
+    /// Virtual ones: wav:FILE (played once), wav-loop:FILE, tone or tone:HZ, voice (a built-in synthetic talker), silence.
+    #[arg(long, help_heading = "Sound", value_name = "DEVICE", default_value = "default", value_parser = values::text)]
+    input: String,
+    /// Loudspeaker: default, a device of "voicetui devices", wav:FILE, or null
+    #[arg(long, help_heading = "Sound", value_name = "DEVICE", default_value = "default", value_parser = values::text)]
+    output: String,
+    /// Audio host, of those built in; the first that has devices if not given
+    #[arg(long, help_heading = "Sound", value_name = "HOST", value_parser = values::host_parser())]
+    host: Option<String>,
+    /// Write a WAV file of what is sent and one for each peer heard into this directory, from the start
+    ///
+    /// Without it, "record on" writes into the current directory.
+    #[arg(long, help_heading = "Sound", value_name = "DIR")]
+    record: Option<PathBuf>,
+
+    /// What to speak on the wire in calls that this side places
+    ///
+    /// rtp: Opus in RTP (RFC 7587), which ffmpeg, GStreamer, VLC and baresip understand. pcm: the original Python scripts'
+    /// headerless 44.1 kHz samples. What arrives is recognised by itself.
+    #[arg(long, help_heading = "Call", value_name = "FORMAT", default_value = "rtp",
+        value_parser = values::format_names().try_map(|name| values::format(&name)))]
+    format: Format,
+    /// The microphone is open, without a key held, in calls that this side places
+    #[arg(long, help_heading = "Call", overrides_with = "no_open")]
+    open: bool,
+    #[arg(long, hide = true, overrides_with = "open")]
+    no_open: bool,
+    /// Which calls are answered without asking; the microphone stays closed in them
+    #[arg(long, help_heading = "Call", value_name = "WHOSE", default_value = "none",
+        value_parser = PossibleValuesParser::new(["none", "all"]).map(|whose| if whose == "all" { AutoAnswer::All } else { AutoAnswer::None }))]
+    auto_answer: AutoAnswer,
+    /// Play unsealed audio from anybody, without ringing
+    ///
+    /// Whoever can reach the port is then heard at once. Without it, unsealed audio from an address that was neither called nor
+    /// accepted rings, and is not heard before an answer.
+    #[arg(long, help_heading = "Call", overrides_with = "no_allow_unsealed")]
+    allow_unsealed: bool,
+    #[arg(long, hide = true, overrides_with = "allow_unsealed")]
+    no_allow_unsealed: bool,
+    /// The name that other sides see; the login name if not given
+    #[arg(long, help_heading = "Call", value_name = "NAME", value_parser = values::name)]
+    name: Option<String>,
+    /// Let go of the talk key after this time, even if it is still held
+    #[arg(long, help_heading = "Call", value_name = "TIME", default_value = "180s", value_parser = values::duration)]
+    talk_timeout: Duration,
+    /// Give up a call that nobody answers after this time
+    #[arg(long, help_heading = "Call", value_name = "TIME", default_value = "60s", value_parser = values::duration)]
+    ring_timeout: Duration,
+
+    /// UDP port to listen on; 0 takes any free one
+    #[arg(long, help_heading = "Network", value_name = "PORT", default_value_t = DEFAULT_PORT, value_parser = values::port)]
+    port: u16,
+    /// Address to listen on; :: is every address of this machine, IPv4 and IPv6
+    #[arg(long, help_heading = "Network", value_name = "IP", default_value_t = IpAddr::V6(Ipv6Addr::UNSPECIFIED), value_parser = values::ip)]
+    bind: IpAddr,
+    /// Bit rate of our voice in Opus, bit/s, from 6000 to 510000
+    #[arg(long, help_heading = "Network", value_name = "BPS", default_value_t = 48_000, value_parser = values::bitrate)]
+    bitrate: u32,
+    /// Length of a packet in Opus, ms: 10 is heard sooner, 20 costs fewer bytes
+    #[arg(long, help_heading = "Network", value_name = "MS", default_value = "10",
+        value_parser = PossibleValuesParser::new(["10", "20"]).map(|ms| if ms == "20" { 20u32 } else { 10 }))]
+    frame: u32,
+
+    /// Colours of the screen
+    ///
+    /// auto asks the terminal and heeds NO_COLOR; 16 uses the terminal's own colours; none uses no colour.
+    #[arg(long, help_heading = "Screen", value_name = "THEME", default_value = "auto",
+        value_parser = PossibleValuesParser::new(["auto", "dark", "light", "16", "none"]).map(|name| values::theme(&name)))]
+    theme: ThemeChoice,
+    /// Nothing moves by itself on the screen
+    #[arg(long, help_heading = "Screen", overrides_with = "no_calm")]
+    calm: bool,
+    #[arg(long, hide = true, overrides_with = "calm")]
+    no_calm: bool,
+    /// Draw with ASCII characters only
+    #[arg(long, help_heading = "Screen", overrides_with = "no_ascii")]
+    ascii: bool,
+    #[arg(long, hide = true, overrides_with = "ascii")]
+    no_ascii: bool,
+    /// Leave the mouse to the terminal
+    #[arg(long, help_heading = "Screen", overrides_with = "mouse")]
+    no_mouse: bool,
+    #[arg(long, hide = true, overrides_with = "no_mouse")]
+    mouse: bool,
+
+    /// Append a log to this file; there is none if not given
+    #[arg(long, help_heading = "Log", value_name = "FILE")]
+    pub log: Option<PathBuf>,
+    /// How much the log says
+    #[arg(long, help_heading = "Log", value_name = "LEVEL", default_value = "info",
+        value_parser = PossibleValuesParser::new(["error", "warn", "info", "debug", "trace"]).map(|name| values::level(&name)))]
+    pub log_level: LevelFilter,
+}
+
+impl Options {
+    pub fn settings(&self) -> Settings {
+        let headless = self.plain || self.json;
+        Settings {
+            name: self.name.clone().unwrap_or_else(values::login_name),
+            host: self.host.clone(),
+            input: self.input.clone(),
+            output: self.output.clone(),
+            bind: self.bind,
+            port: self.port,
+            format: self.format,
+            open: self.open,
+            auto_answer: self.auto_answer,
+            allow_unsealed: self.allow_unsealed,
+            bitrate: self.bitrate,
+            frame_ms: self.frame,
+            talk_timeout: self.talk_timeout,
+            ring_timeout: self.ring_timeout,
+            record: self.record.clone(),
+            record_dir: self.record.clone().unwrap_or_else(|| PathBuf::from(".")),
+            run_for: self.run_for,
+            commands: if headless && self.stdin == "commands" { CommandInput::Stdin } else { CommandInput::None },
+            ctl: !self.no_ctl,
+            realtime: true,
+        }
+    }
+
+    pub fn ui(&self) -> UiOptions {
+        UiOptions { theme: self.theme, calm: self.calm, ascii: self.ascii, mouse: !self.no_mouse }
+    }
+}

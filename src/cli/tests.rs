@@ -1,0 +1,134 @@
+//! What the command line promises: what each combination starts, and every refusal.
+
+use std::net::{IpAddr, Ipv4Addr};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::*;
+use crate::engine::{AutoAnswer, CommandInput};
+use crate::ui::ThemeChoice;
+use crate::units::Format;
+
+fn ask(line: &str) -> Result<Invocation, Refusal> {
+    parse(std::iter::once("voicetui").chain(line.split_whitespace()).map(Into::into), || Ok(Config::default()))
+}
+
+fn start(line: &str) -> Start {
+    match ask(line).unwrap_or_else(|error| panic!("{line}: {error:?}")) {
+        Invocation::Screen(start, _) | Invocation::Plain(start) | Invocation::Json(start) => start,
+        other => panic!("{other:?} is no call"),
+    }
+}
+
+fn refusal(line: &str) -> String {
+    match ask(line).expect_err(line) {
+        Refusal::Usage(error) => error.to_string(),
+        Refusal::Config(error) => error.to_string(),
+    }
+}
+
+#[test]
+fn a_bare_start_opens_the_screen_and_an_address_is_called() {
+    assert!(matches!(ask(""), Ok(Invocation::Screen(start, _)) if start.call.is_none()));
+    for address in ["10.0.1.217", "10.0.1.217:6000", "workshop", "2001:db8::1", "[2001:db8::1]:6000", "devices:5005"] {
+        assert_eq!(start(address).call.as_deref(), Some(address));
+    }
+}
+
+#[test]
+fn a_measuring_rig_starts_both_ends() {
+    let listen = start("--json --host alsa --bind 127.0.0.1 --port 5010 --auto-answer all --allow-unsealed");
+    let settings = listen.settings;
+    assert_eq!((settings.host.as_deref(), settings.bind, settings.port), (Some("alsa"), IpAddr::V4(Ipv4Addr::LOCALHOST), 5010));
+    assert_eq!((settings.auto_answer, settings.allow_unsealed, settings.commands), (AutoAnswer::All, true, CommandInput::Stdin));
+    let call = ask("--json --host alsa --bind 127.0.0.1 --port 5012 --open 127.0.0.1:5011").expect("understood");
+    assert!(matches!(&call, Invocation::Json(start) if start.settings.open && start.call.as_deref() == Some("127.0.0.1:5011")), "{call:?}");
+    assert_eq!(start("--format pcm ::1").settings.format, Format::Pcm);
+}
+
+#[test]
+fn every_option_reaches_its_setting() {
+    let all = "--plain --stdin none --for 90 --no-ctl --input voice --output null --record tapes --format pcm --open --name me \
+        --talk-timeout 30s --ring-timeout 5m --bitrate 64k --frame 20 --log x.log --log-level debug";
+    let start = start(all);
+    let settings = start.settings;
+    assert_eq!((settings.commands, settings.ctl, settings.run_for), (CommandInput::None, false, Some(Duration::from_secs(90))));
+    assert_eq!((settings.input.as_str(), settings.output.as_str(), settings.name.as_str()), ("voice", "null", "me"));
+    assert_eq!((settings.record, settings.record_dir), (Some(PathBuf::from("tapes")), PathBuf::from("tapes")));
+    assert_eq!((settings.format, settings.open, settings.bitrate, settings.frame_ms), (Format::Pcm, true, 64_000, 20));
+    assert_eq!((settings.talk_timeout.as_secs(), settings.ring_timeout.as_secs()), (30, 300));
+    assert_eq!((start.log, start.log_level), (Some(PathBuf::from("x.log")), LevelFilter::DEBUG));
+    let Ok(Invocation::Screen(_, ui)) = ask("--theme 16 --calm --ascii --no-mouse") else { panic!("the screen") };
+    assert_eq!(ui, UiOptions { theme: ThemeChoice::Sixteen, calm: true, ascii: true, mouse: false });
+    assert!(self::start("--demo").demo);
+    assert!(!self::start("--open --no-open").settings.open);
+    assert_eq!(self::start("--port 1 --port 2").settings.port, 2);
+}
+
+#[test]
+fn the_other_jobs_are_understood() {
+    assert_eq!(ask("devices --host alsa").ok(), Some(Invocation::Devices { host: Some("alsa".into()) }));
+    assert_eq!(ask("ctl talk hold").ok(), Some(Invocation::Ctl { instance: None, line: "talk hold".into() }));
+    assert_eq!(ask("ctl --instance 7 call ::1 pcm").ok(), Some(Invocation::Ctl { instance: Some(7), line: "call ::1 pcm".into() }));
+    assert_eq!(ask("config").ok(), Some(Invocation::Config));
+    assert_eq!(ask("completions zsh").ok(), Some(Invocation::Completions(Shell::Zsh)));
+    assert_eq!(ask("man").ok(), Some(Invocation::Man));
+    assert!(matches!(ask("--sdp --port 6000"), Ok(Invocation::Sdp(settings)) if settings.port == 6000));
+}
+
+#[test]
+fn every_refusal_says_why() {
+    for (line, reason) in [
+        ("--plain --json", "two ways of printing: choose one"),
+        ("--demo 10.0.0.1", "give no address with it"),
+        ("--sdp 10.0.0.1", "give no address with it"),
+        ("--sdp --demo", "cannot go with --demo"),
+        ("--sdp --plain", "cannot go with --plain"),
+        ("--sdp --json", "cannot go with --json"),
+        ("--stdin none", "standard input is the keyboard"),
+        ("--stdin maybe --plain", "commands, none"),
+        ("--format sealed 10.0.0.1", "cannot seal calls yet"),
+        ("--format opus", "rtp, pcm"),
+        ("--host oss", "possible values"),
+        ("--port 65536", "1 to 65535"),
+        ("--bind localhost", "address of this machine"),
+        ("--bitrate 5999", "6000 to 510000"),
+        ("--frame 15", "10, 20"),
+        ("--for 0", "at least 1ms"),
+        ("--talk-timeout soon", "number of seconds"),
+        ("--auto-answer known", "none, all"),
+        ("--theme mauve", "auto, dark, light, 16, none"),
+        ("--log-level loud", "error, warn, info, debug, trace"),
+        ("0.0.0.0", "not called"),
+        ("10.0.0.1 10.0.0.2", "unexpected argument"),
+        ("host:0", "1 to 65535"),
+        ("--nonsense", "unexpected argument"),
+        ("ctl", "WORDS"),
+        ("--plain devices", "one of the two"),
+        ("10.0.0.1 devices", "one of the two"),
+        ("completions tcsh", "possible values"),
+    ] {
+        let error = refusal(line);
+        assert!(error.contains(reason), "{line}: {error}");
+    }
+}
+
+#[test]
+fn sealed_is_known_but_not_offered() {
+    assert!(!refusal("--format opus").contains("sealed"));
+}
+
+#[test]
+fn the_config_file_is_not_needed_where_it_does_not_matter() {
+    let broken = || Err(Config::parse("x = 1", PathBuf::from("c")).expect_err("broken"));
+    let ask = |line: &str| parse(["voicetui", line].map(Into::into), broken);
+    assert!(ask("man").is_ok() && ask("config").is_ok());
+    assert!(matches!(ask("--plain"), Err(Refusal::Config(_))));
+}
+
+#[test]
+fn the_definitions_hold_together() {
+    command().debug_assert();
+    assert!(String::from_utf8(manual()).is_ok_and(|page| page.contains("talk\\-timeout")));
+    assert!(String::from_utf8(completions(Shell::Bash)).is_ok_and(|script| script.contains("--talk-timeout")));
+}
