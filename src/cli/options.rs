@@ -172,7 +172,7 @@ impl Options {
             run_for: self.run_for,
             commands: if headless && self.stdin == "commands" { CommandInput::Stdin } else { CommandInput::None },
             ctl: !self.no_ctl,
-            realtime: true,
+            ..Settings::default()
         }
     }
 
