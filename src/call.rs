@@ -20,4 +20,4 @@ pub use downlink::{CallError, Downlink};
 pub use event::{Event, NetCounts, PlayoutView, Report, SendFailure};
 pub use plan::{SendPlan, SentCounts};
 pub use state::{CallState, Reason};
-pub use uplink::Uplink;
+pub use uplink::{Speak, Tuning, Uplink};

@@ -30,6 +30,7 @@ pub struct SendPlan {
 /// What has been sent to one peer under its current SSRC, for the sender reports (RFC 3550, 6.4.1), and in all.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct SentCounts {
+    pub ssrc: Ssrc,
     /// Packets and payload octets under the current SSRC, wrapping as the report's fields do.
     pub packets: u32,
     pub octets: u32,

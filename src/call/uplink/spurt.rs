@@ -1,0 +1,212 @@
+//! Which frames leave, and when they were spoken: pre-roll, fades, tail, and the clock that runs on through silence.
+
+use std::time::{Duration, Instant};
+
+use crate::audio::Frame;
+use crate::units::{FRAME_DURATION, FRAME_SAMPLES, SAMPLE_RATE};
+
+/// Frames from before the key press that leave with it: 60 ms.
+pub(crate) const PREROLL_FRAMES: usize = 6;
+/// Length of the fades at both ends, samples: 5 ms, so that no click leaves.
+const FADE_SAMPLES: usize = 240;
+/// A frame this much later than it should be means that the microphone stood still, not that a thread was late.
+const GAP: Duration = Duration::from_millis(60);
+
+/// One frame on its way out.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Leaving<'a> {
+    pub frame: &'a Frame,
+    /// Samples of microphone time before the frame's first one; becomes the RTP time.
+    pub at: u64,
+    /// When that first sample entered the buffer.
+    pub captured: Instant,
+    /// First of a talk spurt.
+    pub first: bool,
+    /// The tail after un-key: fades to silence, and pushes the codec's look-ahead out.
+    pub last: bool,
+}
+
+/// A frame not on air, kept for a key press that may come.
+#[derive(Clone, Copy, Debug)]
+struct Kept {
+    frame: Frame,
+    at: u64,
+    captured: Instant,
+}
+
+/// The gate between microphone and network.
+#[derive(Debug)]
+pub(crate) struct Spurt {
+    kept: [Option<Kept>; PREROLL_FRAMES],
+    /// Where the oldest kept frame is, and the next one will be.
+    next: usize,
+    /// Samples of microphone time so far.
+    clock: u64,
+    last_captured: Option<Instant>,
+    on_air: bool,
+}
+
+impl Spurt {
+    pub(crate) fn new() -> Self {
+        Self { kept: [None; PREROLL_FRAMES], next: 0, clock: 0, last_captured: None, on_air: false }
+    }
+
+    /// Takes 10 ms that ended at `captured`; hands what leaves to `out`, in order. Returns whether anything left.
+    pub(crate) fn handle(&mut self, frame: &Frame, captured: Instant, on_air: bool, out: &mut impl FnMut(Leaving<'_>)) -> bool {
+        let mut first = on_air && !self.on_air;
+        if self.skip_gap(captured) {
+            // The microphone stood still: what was said before is old, and what comes now begins anew.
+            self.kept = [None; PREROLL_FRAMES];
+            first = on_air;
+            self.on_air = on_air;
+        }
+        let at = self.clock;
+        self.clock += FRAME_SAMPLES as u64;
+        let start = captured.checked_sub(FRAME_DURATION).unwrap_or(captured);
+        let last = self.on_air && !on_air;
+        self.on_air = on_air;
+        if first {
+            self.begin(frame, at, start, out);
+        } else if last {
+            let mut tail = *frame;
+            fade_out(&mut tail);
+            out(Leaving { frame: &tail, at, captured: start, first: false, last: true });
+        } else if on_air {
+            out(Leaving { frame, at, captured: start, first: false, last: false });
+        } else {
+            self.kept[self.next] = Some(Kept { frame: *frame, at, captured: start });
+            self.next = (self.next + 1) % PREROLL_FRAMES;
+        }
+        on_air || last
+    }
+
+    /// The pre-roll at once, then the frame of the key press. What has left is not kept: a second press soon after
+    /// the first sends nothing twice.
+    fn begin(&mut self, frame: &Frame, at: u64, captured: Instant, out: &mut impl FnMut(Leaving<'_>)) {
+        let mut first = true;
+        for step in 0..PREROLL_FRAMES {
+            let Some(mut kept) = self.kept[(self.next + step) % PREROLL_FRAMES].take() else { continue };
+            if first {
+                fade_in(&mut kept.frame);
+            }
+            out(Leaving { frame: &kept.frame, at: kept.at, captured: kept.captured, first, last: false });
+            first = false;
+        }
+        if first {
+            let mut faded = *frame;
+            fade_in(&mut faded);
+            out(Leaving { frame: &faded, at, captured, first, last: false });
+        } else {
+            out(Leaving { frame, at, captured, first, last: false });
+        }
+    }
+
+    /// Moves the clock over a hole in the microphone's time; true if there was one.
+    fn skip_gap(&mut self, captured: Instant) -> bool {
+        let due = self.last_captured.replace(captured).map(|last| last + FRAME_DURATION);
+        let Some(gap) = due.and_then(|due| captured.checked_duration_since(due)).filter(|gap| *gap > GAP) else { return false };
+        self.clock += gap.as_micros() as u64 * u64::from(SAMPLE_RATE) / 1_000_000;
+        true
+    }
+}
+
+/// 0 to 1 without a corner at either end.
+fn ramp(step: usize) -> f32 {
+    let x = step as f32 / FADE_SAMPLES as f32;
+    x * x * (3.0 - 2.0 * x)
+}
+
+fn fade_in(frame: &mut Frame) {
+    for (step, sample) in frame[..FADE_SAMPLES].iter_mut().enumerate() {
+        *sample *= ramp(step);
+    }
+}
+
+fn fade_out(frame: &mut Frame) {
+    for (step, sample) in frame[..FADE_SAMPLES].iter_mut().enumerate() {
+        *sample *= 1.0 - ramp(step);
+    }
+    frame[FADE_SAMPLES..].fill(0.0);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What left: (at, first, last, first sample, last sample).
+    type Left = (u64, bool, bool, f32, f32);
+
+    struct Mic {
+        spurt: Spurt,
+        now: Instant,
+    }
+
+    impl Mic {
+        fn new() -> Self {
+            Self { spurt: Spurt::new(), now: Instant::now() }
+        }
+
+        fn say(&mut self, frames: usize, on_air: bool) -> Vec<Left> {
+            let mut left = Vec::new();
+            for _ in 0..frames {
+                self.now += FRAME_DURATION;
+                self.spurt.handle(&[0.5; FRAME_SAMPLES], self.now, on_air, &mut |leaving| {
+                    left.push((leaving.at, leaving.first, leaving.last, leaving.frame[0], leaving.frame[479]));
+                });
+            }
+            left
+        }
+    }
+
+    #[test]
+    fn the_sixty_milliseconds_before_the_key_leave_with_it() {
+        let mut mic = Mic::new();
+        assert!(mic.say(20, false).is_empty());
+        let left = mic.say(2, true);
+        let times: Vec<u64> = left.iter().map(|left| left.0 / 480).collect();
+        assert_eq!(times, [14, 15, 16, 17, 18, 19, 20, 21]);
+        assert!(left[0].1 && left[1..].iter().all(|left| !left.1), "the marker is on the first alone");
+        assert_eq!((left[0].3, left[0].4, left[1].3), (0.0, 0.5, 0.5), "fades in once");
+    }
+
+    #[test]
+    fn one_tail_frame_fades_out_and_then_nothing_leaves() {
+        let mut mic = Mic::new();
+        mic.say(3, true);
+        let tail = mic.say(5, false);
+        assert_eq!(tail, [(3 * 480, false, true, 0.5, 0.0)]);
+    }
+
+    #[test]
+    fn a_second_press_sends_nothing_twice() {
+        let mut mic = Mic::new();
+        mic.say(10, false);
+        mic.say(5, true);
+        mic.say(3, false);
+        let left = mic.say(1, true);
+        let times: Vec<u64> = left.iter().map(|left| left.0 / 480).collect();
+        assert_eq!(times, [16, 17, 18], "frame 15 left as the tail");
+    }
+
+    #[test]
+    fn the_clock_follows_time_across_a_microphone_that_stood_still() {
+        let mut mic = Mic::new();
+        mic.say(10, false);
+        mic.now += Duration::from_secs(2);
+        let left = mic.say(1, true);
+        assert_eq!(left.len(), 1, "what was said two seconds ago is no pre-roll");
+        assert_eq!((left[0].0, left[0].1), (10 * 480 + 96_000, true));
+        mic.now += Duration::from_millis(500);
+        let left = mic.say(1, true);
+        assert_eq!((left[0].0, left[0].1), (11 * 480 + 96_000 + 24_000, true));
+    }
+
+    #[test]
+    fn an_unkey_during_a_standstill_leaves_no_tail() {
+        let mut mic = Mic::new();
+        mic.say(3, true);
+        mic.now += Duration::from_secs(1);
+        assert!(mic.say(1, false).is_empty());
+        assert!(!mic.say(1, true).is_empty());
+    }
+}

@@ -1,0 +1,191 @@
+//! Frames to Opus payloads, once for all peers, and the few before them for redundancy.
+
+use std::time::Instant;
+
+use super::spurt::Leaving;
+use crate::audio::codec::{CodecError, Encode, OpusEncoder, OpusSettings};
+use crate::units::FRAME_SAMPLES;
+
+/// Longest payload: with headers and a seal it stays inside [`crate::units::MAX_DATAGRAM`].
+pub(crate) const PAYLOAD_MAX: usize = 1_100;
+/// Copies that one packet can carry besides its own frame.
+pub(crate) const COPIES_MAX: usize = 4;
+/// Samples of the longest frame we send: 20 ms.
+const LONGEST: usize = 2 * FRAME_SAMPLES;
+
+/// What all peers together ask of the one encoder.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Tuning {
+    /// Bit/s.
+    pub bitrate: u32,
+    /// 480 or 960.
+    pub frame_samples: usize,
+    /// Percent.
+    pub expected_loss_percent: u8,
+}
+
+/// An encoder that follows what the peers need. Opus outside of tests; a cheaper one makes an hour of call a matter of seconds.
+pub trait Speak: Encode {
+    /// May allocate when the frame's length changes, not otherwise.
+    fn tune(&mut self, tuning: Tuning);
+}
+
+impl Speak for OpusEncoder {
+    fn tune(&mut self, tuning: Tuning) {
+        let inband_fec = tuning.expected_loss_percent > 0;
+        if self.frame_samples() == tuning.frame_samples {
+            self.set_bitrate(tuning.bitrate);
+            self.set_expected_loss(tuning.expected_loss_percent);
+            self.set_inband_fec(inband_fec);
+        } else if let Ok(encoder) = opus(tuning) {
+            *self = encoder;
+        }
+    }
+}
+
+/// # Errors
+/// libopus could not make its state.
+pub(crate) fn opus(tuning: Tuning) -> Result<OpusEncoder, CodecError> {
+    OpusEncoder::new(OpusSettings {
+        bitrate: tuning.bitrate,
+        frame_samples: tuning.frame_samples,
+        expected_loss_percent: tuning.expected_loss_percent,
+        inband_fec: tuning.expected_loss_percent > 0,
+        ..OpusSettings::default()
+    })
+}
+
+/// One encoded frame.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Encoded {
+    /// Microphone time of its first sample.
+    pub at: u64,
+    pub captured: Instant,
+    /// First of a talk spurt.
+    pub first: bool,
+    len: usize,
+    bytes: [u8; PAYLOAD_MAX],
+}
+
+impl Encoded {
+    pub(crate) fn payload(&self) -> &[u8] {
+        &self.bytes[..self.len]
+    }
+}
+
+/// Gathers frames to the encoder's length, and remembers what left.
+#[derive(Debug)]
+pub(crate) struct Voice<E> {
+    encoder: E,
+    samples: [f32; LONGEST],
+    filled: usize,
+    /// Of the first sample gathered.
+    at: u64,
+    captured: Option<Instant>,
+    first: bool,
+    /// The newest last; [`None`] where the spurt is younger.
+    sent: [Option<Encoded>; COPIES_MAX + 1],
+}
+
+impl<E: Speak> Voice<E> {
+    pub(crate) fn new(encoder: E) -> Self {
+        Self { encoder, samples: [0.0; LONGEST], filled: 0, at: 0, captured: None, first: false, sent: [None; COPIES_MAX + 1] }
+    }
+
+    /// Takes effect at once; a half-gathered packet is completed at the new length.
+    pub(crate) fn tune(&mut self, tuning: Tuning) {
+        self.encoder.tune(tuning);
+    }
+
+    /// Takes one leaving frame; true when a packet is complete: see [`Voice::packets`].
+    pub(crate) fn handle(&mut self, leaving: &Leaving<'_>) -> bool {
+        if leaving.first {
+            self.filled = 0;
+            self.sent = [None; COPIES_MAX + 1];
+            self.first = true;
+        }
+        if self.filled == 0 {
+            (self.at, self.captured) = (leaving.at, Some(leaving.captured));
+        }
+        let room = self.filled..(self.filled + FRAME_SAMPLES).min(LONGEST);
+        self.filled = room.end;
+        let len = room.len();
+        self.samples[room].copy_from_slice(&leaving.frame[..len]);
+        let wanted = self.encoder.frame_samples().min(LONGEST);
+        if leaving.last && self.filled < wanted {
+            self.samples[self.filled..].fill(0.0);
+            self.filled = wanted;
+        }
+        self.filled >= wanted && self.encode(wanted)
+    }
+
+    fn encode(&mut self, wanted: usize) -> bool {
+        self.filled = 0;
+        let Some(captured) = self.captured.take() else { return false };
+        let mut encoded = Encoded { at: self.at, captured, first: self.first, len: 0, bytes: [0; PAYLOAD_MAX] };
+        encoded.len = self.encoder.encode(&self.samples[..wanted], &mut encoded.bytes).min(PAYLOAD_MAX);
+        if encoded.len == 0 {
+            return false;
+        }
+        self.first = false;
+        self.sent.rotate_left(1);
+        self.sent[COPIES_MAX] = Some(encoded);
+        true
+    }
+
+    /// The last `copies` packets of this spurt, oldest first, and the newest at the end.
+    pub(crate) fn packets(&self, copies: usize) -> impl Iterator<Item = &Encoded> + Clone {
+        self.sent[COPIES_MAX - copies.min(COPIES_MAX)..].iter().flatten()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::audio::codec::opus_packet_samples;
+
+    fn voice(frame_samples: usize) -> Voice<OpusEncoder> {
+        Voice::new(opus(Tuning { bitrate: 32_000, frame_samples, expected_loss_percent: 0 }).expect("an encoder"))
+    }
+
+    fn feed(voice: &mut Voice<OpusEncoder>, n: u64, first: bool, last: bool) -> Option<(u64, bool, usize)> {
+        let frame = [0.1; FRAME_SAMPLES];
+        let leaving = Leaving { frame: &frame, at: n * 480, captured: Instant::now(), first, last };
+        voice.handle(&leaving).then(|| {
+            let newest = voice.packets(0).next().expect("a packet");
+            (newest.at, newest.first, opus_packet_samples(newest.payload()).expect("an Opus packet"))
+        })
+    }
+
+    #[test]
+    fn twenty_milliseconds_are_gathered_and_the_tail_completes_a_packet() {
+        let mut voice = voice(960);
+        assert_eq!(feed(&mut voice, 0, true, false), None);
+        assert_eq!(feed(&mut voice, 1, false, false), Some((0, true, 960)));
+        assert_eq!(feed(&mut voice, 2, false, true), Some((960, false, 960)));
+        assert_eq!(feed(&mut voice, 9, true, true), Some((9 * 480, true, 960)));
+    }
+
+    #[test]
+    fn a_new_spurt_carries_no_copies_of_the_old_one() {
+        let mut voice = voice(480);
+        for n in 0..7 {
+            feed(&mut voice, n, n == 0, false);
+        }
+        assert!(voice.packets(2).map(|packet| packet.at / 480).eq([4, 5, 6]));
+        assert!(voice.packets(9).count() == 5);
+        feed(&mut voice, 50, true, false);
+        assert!(voice.packets(4).map(|packet| packet.at / 480).eq([50]));
+    }
+
+    #[test]
+    fn the_frame_length_can_change_under_way() {
+        let mut voice = voice(480);
+        feed(&mut voice, 0, true, false);
+        voice.tune(Tuning { bitrate: 24_000, frame_samples: 960, expected_loss_percent: 10 });
+        assert_eq!(feed(&mut voice, 1, false, false), None);
+        assert_eq!(feed(&mut voice, 2, false, false), Some((480, false, 960)));
+        voice.tune(Tuning { bitrate: 24_000, frame_samples: 480, expected_loss_percent: 10 });
+        assert_eq!(feed(&mut voice, 3, false, false), Some((3 * 480, false, 480)));
+    }
+}
