@@ -50,7 +50,7 @@ impl Codec {
     pub fn ticks(self, payload: &[u8]) -> Option<u32> {
         let ticks = match self {
             Self::Opus => return opus_packet_samples(payload).map(|samples| samples as u32),
-            Self::L16 | Self::Seed if payload.len() % 2 == 0 => payload.len() / 2,
+            Self::L16 | Self::Seed if payload.len().is_multiple_of(2) => payload.len() / 2,
             Self::L16 | Self::Seed => return None,
             Self::Pcmu => payload.len(),
         };

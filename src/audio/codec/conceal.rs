@@ -98,13 +98,13 @@ impl Substitute {
         let (mut best, mut best_score) = (PERIOD_MAX, 0.3);
         for lag in (PERIOD_MIN..=PERIOD_MAX).step_by(STRIDE) {
             let past = &self.history[HISTORY - TEMPLATE - lag..HISTORY - lag];
-            let (mut cross, mut power_end, mut power_past) = (0.0, 1e-9, 1e-9);
+            let (mut cross, mut power_end, mut power_past) = (0f32, 1e-9f32, 1e-9f32);
             for (x, y) in end.iter().step_by(STRIDE).zip(past.iter().step_by(STRIDE)) {
                 cross += x * y;
                 power_end += x * x;
                 power_past += y * y;
             }
-            let score = cross / (power_end * power_past as f32).sqrt();
+            let score = cross / (power_end * power_past).sqrt();
             // A multiple of the period scores the same: only a clear gain takes the longer one.
             if score > best_score * 1.02 {
                 (best, best_score) = (lag, score);

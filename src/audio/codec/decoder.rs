@@ -212,7 +212,7 @@ fn from_i16(samples: &mut [f32], bytes: &[u8], read: fn([u8; 2]) -> i16) {
 /// One byte of G.711 mu-law, as a fraction of full scale.
 fn from_mu_law(byte: u8) -> f32 {
     let byte = !byte;
-    let magnitude = ((i32::from(byte & 0x0f) << 3) + 0x84 << ((byte >> 4) & 7)) - 0x84;
+    let magnitude = (((i32::from(byte & 0x0f) << 3) + 0x84) << ((byte >> 4) & 7)) - 0x84;
     let signed = if byte & 0x80 != 0 { -magnitude } else { magnitude };
     signed as f32 / 32_768.0
 }

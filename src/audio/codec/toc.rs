@@ -48,7 +48,7 @@ fn shape(payload: &[u8]) -> Option<Shape<'_>> {
     let samples_per_frame = samples_per_frame(toc);
     let (frames, first) = match toc & 3 {
         0 => (1, rest),
-        1 if rest.len() % 2 == 0 => (2, &rest[..rest.len() / 2]),
+        1 if rest.len().is_multiple_of(2) => (2, &rest[..rest.len() / 2]),
         1 => return None,
         2 => {
             let (len, rest) = frame_length(rest)?;
@@ -85,7 +85,7 @@ fn several(rest: &[u8], frames_max: usize) -> Option<(usize, &[u8])> {
     }
     if head & 0x80 == 0 {
         let len = rest.len() / frames;
-        return (rest.len() % frames == 0 && fits(len)).then_some((frames, &rest[..len]));
+        return (rest.len().is_multiple_of(frames) && fits(len)).then_some((frames, &rest[..len]));
     }
     let (mut first_len, mut total) = (None, 0);
     for _ in 1..frames {
