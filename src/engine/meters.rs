@@ -48,6 +48,11 @@ impl Gauge {
         self.set(f32::NAN);
     }
 
+    /// Unknown values clear it.
+    pub fn set_known(&self, value: Option<f32>) {
+        self.set(value.unwrap_or(f32::NAN));
+    }
+
     #[must_use]
     pub fn get(&self) -> Option<f32> {
         Some(f32::from_bits(self.0.load(Relaxed))).filter(|value| value.is_finite())
