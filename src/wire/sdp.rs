@@ -21,11 +21,10 @@ pub fn describe(address: IpAddr, port: u16, session_name: &str) -> String {
         format!("c=IN {family} {address}{}", if address.is_ipv4() && address.is_multicast() { "/1" } else { "" }),
         "t=0 0".to_owned(),
         format!("m=audio {port} RTP/AVP {OPUS_PT} {L16_PT} {PCMU_PT}"),
-        // RFC 7587, 7: always 48000 and 2, whatever is inside.
+        // RFC 7587, 7: always 48000 and 2, whatever is inside. L16 and PCMU have none: their types are static (RFC 3551, table 4), and
+        // ffmpeg takes the codec of any mapping, whatever type it is of, for the one of the first.
         format!("a=rtpmap:{OPUS_PT} opus/48000/2"),
         format!("a=fmtp:{OPUS_PT} minptime=10;useinbandfec=1;stereo=0;sprop-stereo=0"),
-        format!("a=rtpmap:{L16_PT} L16/44100/1"),
-        format!("a=rtpmap:{PCMU_PT} PCMU/8000"),
         "a=ptime:10".to_owned(),
         "a=rtcp-mux".to_owned(),
         "a=sendrecv".to_owned(),
@@ -43,6 +42,13 @@ mod tests {
     fn the_description_is_the_one_agreed_on() {
         let text = describe("192.0.2.7".parse().unwrap(), 5005, "Ada's desk");
         assert_eq!(text, include_str!("../../tests/wire/ipv4.sdp"));
+    }
+
+    #[test]
+    fn only_opus_is_mapped_since_ffmpeg_takes_any_mapping_for_the_first_types() {
+        let text = describe("192.0.2.7".parse().unwrap(), 5005, "");
+        assert_eq!(text.matches("a=rtpmap:").count(), 1);
+        assert!(text.contains("RTP/AVP 111 11 0\r\n"));
     }
 
     #[test]

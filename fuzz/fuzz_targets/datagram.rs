@@ -1,0 +1,7 @@
+//! Any datagram: sorted, taken apart, shown.
+
+#![no_main]
+
+use voicetui::wire::check;
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| check::datagram(bytes));
