@@ -1,0 +1,174 @@
+//! A snapshot as JSON: what `--json` prints each second and `voicetui ctl stats` answers. Whichever thread asks.
+//!
+//! Unknown is null. Milliseconds have two decimals, percentages three; counts are whole.
+
+use serde_json::{Map, Value, json};
+
+use super::{Holder, PeerSnapshot, Roster, Snapshot};
+
+/// An event with its name and the time, RFC 3339 with the local offset: the frame of every line of `--json`.
+#[must_use]
+pub fn event(name: &str, now: &jiff::Zoned, fields: Value) -> Value {
+    let mut object = Map::new();
+    object.insert("event".into(), name.into());
+    object.insert("time".into(), time(now).into());
+    if let Value::Object(fields) = fields {
+        object.extend(fields);
+    }
+    Value::Object(object)
+}
+
+/// RFC 3339 with milliseconds and the local offset.
+#[must_use]
+pub fn time(now: &jiff::Zoned) -> String {
+    now.strftime("%Y-%m-%dT%H:%M:%S%.3f%:z").to_string()
+}
+
+/// The fields of a `stats` event. The peers' names come from `roster`.
+#[must_use]
+pub fn stats(snapshot: &Snapshot, roster: &Roster) -> Value {
+    json!({
+        "on_air": snapshot.on_air,
+        "held_by": snapshot.holder.map(holder),
+        "muted": snapshot.muted,
+        "deafened": snapshot.deafened,
+        "volume_percent": snapshot.volume,
+        "microphone_running": snapshot.mic_running,
+        "microphone_level_dbfs": decimals(Some(snapshot.mic_level.0), 1),
+        "microphone_clipped_frames": snapshot.mic_clipped,
+        "microphone_dropped_samples": snapshot.mic_overruns,
+        "capture_delay_ms": decimals(snapshot.capture_delay_ms, 2),
+        "output_running": snapshot.out_running,
+        "output_level_dbfs": decimals(Some(snapshot.out_level.0), 1),
+        "output_underruns": snapshot.out_underruns,
+        "card_delay_ms": decimals(snapshot.card_delay_ms, 2),
+        "card_block_samples": decimals(snapshot.block_samples, 0),
+        "received_datagrams": snapshot.received_datagrams,
+        "dropped_unknown": snapshot.dropped_unknown,
+        "dropped_malformed": snapshot.dropped_malformed,
+        "dropped_stranger": snapshot.dropped_stranger,
+        "dropped_full": snapshot.dropped_full,
+        "send_errors": snapshot.send_errors,
+        "peers": snapshot.peers.iter().map(|one| peer(one, roster)).collect::<Vec<_>>(),
+    })
+}
+
+fn peer(peer: &PeerSnapshot, roster: &Roster) -> Value {
+    let entry = roster.entry(peer.id);
+    let stack = peer.stack.parts().into_iter().map(|(name, part)| (format!("{name}_ms"), decimals(part, 2)));
+    json!({
+        "peer": roster.address(peer.id),
+        "name": entry.and_then(|entry| entry.name.clone()),
+        "remote": entry.and_then(|entry| entry.remote).map(|remote| remote.to_string()),
+        "incoming": entry.map(|entry| entry.incoming),
+        "format": peer.format.name(),
+        "state": peer.state.name(),
+        "in_state_s": (peer.in_state.as_secs_f64() * 10.0).round() / 10.0,
+        "sent_packets": peer.sent_packets,
+        "received_packets": peer.received_packets,
+        "sent_bytes": peer.sent_bytes,
+        "received_bytes": peer.received_bytes,
+        "lost_packets": peer.lost_packets,
+        "lost_percent": decimals(peer.lost_percent(), 3),
+        "late_packets": peer.late_packets,
+        "duplicate_packets": peer.duplicate_packets,
+        "reordered_packets": peer.reordered_packets,
+        "played_packets": peer.played_packets,
+        "repaired_packets": peer.repaired_packets,
+        "jitter_ms": decimals(peer.jitter_ms, 2),
+        "rtt_ms": decimals(peer.rtt_ms, 2),
+        "playout_delay_ms": decimals(peer.playout_delay_ms, 2),
+        "playout_target_ms": decimals(peer.playout_target_ms, 2),
+        "stretched_ms": decimals(Some(peer.stretched_samples as f32 / 48.0), 1),
+        "drift_ppm": decimals(peer.drift_ppm, 1),
+        "concealed_percent": decimals(peer.concealed_percent(), 3),
+        "mouth_to_ear_ms": decimals(peer.stack.total(), 1),
+        // False: a part is unknown, and the sum is "at least".
+        "mouth_to_ear_is_whole": peer.stack.total().map(|_| peer.stack.is_whole()),
+        "stack": stack.collect::<Map<_, _>>(),
+        "heard_lost_percent": decimals(peer.heard_lost_percent, 3),
+        "heard_delay_ms": decimals(peer.heard_delay_ms, 1),
+        "level_dbfs": decimals(Some(peer.level.0), 1),
+        "speaking": peer.speaking,
+        "volume_percent": peer.volume,
+        "muted": peer.muted,
+    })
+}
+
+fn holder(holder: Holder) -> &'static str {
+    match holder {
+        Holder::Key => "key",
+        Holder::Mouse => "mouse",
+        Holder::Ctl => "ctl",
+        Holder::Open => "open",
+        Holder::Voice => "voice",
+    }
+}
+
+/// Null for what is unknown or not a number (which JSON cannot say).
+fn decimals(value: Option<f32>, digits: i32) -> Value {
+    let scale = 10f64.powi(digits);
+    let rounded = value.filter(|value| value.is_finite()).map(|value| (f64::from(value) * scale).round() / scale);
+    // Not -0.
+    rounded.map_or(Value::Null, |value| if digits == 0 { json!(value as i64) } else { json!(value + 0.0) })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::{CallState, Controls, Meters, Notice};
+    use crate::units::{Format, PeerId};
+    use std::time::{Duration, Instant};
+
+    /// What scripts read: these names do not change.
+    const PROMISED: [&str; 17] = [
+        "peer",
+        "format",
+        "state",
+        "sent_packets",
+        "received_packets",
+        "sent_bytes",
+        "received_bytes",
+        "lost_packets",
+        "late_packets",
+        "duplicate_packets",
+        "reordered_packets",
+        "jitter_ms",
+        "rtt_ms",
+        "playout_delay_ms",
+        "playout_target_ms",
+        "mouth_to_ear_ms",
+        "concealed_percent",
+    ];
+
+    #[test]
+    fn a_peer_has_every_promised_field_and_unknown_is_null() {
+        let start = Instant::now();
+        let (meters, controls) = (Meters::new(start), Controls::new(start));
+        let id = PeerId::new(1).expect("a slot");
+        let mut roster = Roster::default();
+        roster.handle_notice(&Notice::Peer { id, address: "10.0.0.7".into(), format: Format::Pcm, incoming: false });
+        meters.set_state(id, CallState::Live, start);
+        let at = start + Duration::from_millis(1_234);
+        let report = stats(&Snapshot::take(&meters, &controls, at), &roster);
+        let peer = &report["peers"][0];
+        for field in PROMISED {
+            assert!(peer.get(field).is_some(), "{field}");
+        }
+        assert_eq!((&peer["peer"], &peer["state"], &peer["rtt_ms"]), (&json!("10.0.0.7"), &json!("live"), &Value::Null));
+        assert_eq!((&peer["in_state_s"], &peer["sent_packets"]), (&json!(1.2), &json!(0)));
+        meters.peer(id).rtt_ms.set(1.23456);
+        meters.peer(id).playout_delay_ms.set(20.0);
+        let report = stats(&Snapshot::take(&meters, &controls, at), &roster);
+        let peer = &report["peers"][0];
+        assert_eq!((&peer["rtt_ms"], &peer["stack"]["network_ms"]), (&json!(1.23), &json!(0.62)));
+        assert_eq!((&peer["mouth_to_ear_ms"], &peer["mouth_to_ear_is_whole"]), (&json!(20.6), &json!(false)));
+    }
+
+    #[test]
+    fn an_event_names_itself_and_the_time_with_its_offset() {
+        let now = "2026-11-23T06:54:44.0129+01:00[+01:00]".parse().expect("a time");
+        let event = event("stats", &now, json!({"on_air": true}));
+        assert_eq!(event.to_string(), r#"{"event":"stats","on_air":true,"time":"2026-11-23T06:54:44.012+01:00"}"#);
+    }
+}

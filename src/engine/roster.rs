@@ -1,0 +1,178 @@
+//! Who sits in which slot of the call, kept from the notices: the names that users type and are shown. Whichever thread watches.
+
+use std::net::SocketAddr;
+
+use super::{CallState, Notice, Target};
+use crate::call::Address;
+use crate::units::{Format, MAX_PEERS, PeerId};
+
+/// One peer, as the notices told.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Entry {
+    /// As typed, or IP:port of a caller.
+    pub address: String,
+    pub remote: Option<SocketAddr>,
+    /// What the peer calls itself. It may lie.
+    pub name: Option<String>,
+    pub format: Format,
+    pub incoming: bool,
+    pub state: CallState,
+}
+
+impl Entry {
+    /// For people: the address, and the name that the peer gives itself.
+    #[must_use]
+    pub fn label(&self) -> String {
+        match &self.name {
+            Some(name) => format!("{name} ({})", self.address),
+            None => self.address.clone(),
+        }
+    }
+
+    fn is_called(&self, text: &str) -> bool {
+        let typed = |address: &str| address.eq_ignore_ascii_case(text) || same_place(address, text);
+        let remote = self.remote.is_some_and(|remote| {
+            let ip = remote.ip().to_canonical();
+            typed(&SocketAddr::new(ip, remote.port()).to_string()) || ip.to_string() == text
+        });
+        typed(&self.address) || remote || self.name.as_ref().is_some_and(|name| name.to_lowercase() == text.to_lowercase())
+    }
+}
+
+/// `host` and `host:5005` are the same place.
+fn same_place(one: &str, other: &str) -> bool {
+    matches!((one.parse::<Address>(), other.parse::<Address>()), (Ok(one), Ok(other)) if one == other)
+}
+
+/// The peers of the call by slot.
+#[derive(Clone, Debug, Default)]
+pub struct Roster {
+    slots: [Option<Entry>; MAX_PEERS],
+}
+
+impl Roster {
+    /// Keeps what a notice says about a peer; other notices change nothing.
+    pub fn handle_notice(&mut self, notice: &Notice) {
+        match notice {
+            Notice::Peer { id, address, format, incoming } => {
+                self.slots[id.slot()] = Some(Entry {
+                    address: address.clone(),
+                    remote: None,
+                    name: None,
+                    format: *format,
+                    incoming: *incoming,
+                    state: CallState::Idle,
+                });
+            }
+            Notice::Resolved { id, remote } => self.change(*id, |entry| entry.remote = Some(*remote)),
+            Notice::Name { id, name } => self.change(*id, |entry| entry.name = Some(name.clone())),
+            Notice::PeerFormat { id, format } => self.change(*id, |entry| entry.format = *format),
+            Notice::State { id, state } => self.change(*id, |entry| entry.state = *state),
+            Notice::Gone { id } => self.slots[id.slot()] = None,
+            _ => {}
+        }
+    }
+
+    fn change(&mut self, id: PeerId, change: impl FnOnce(&mut Entry)) {
+        if let Some(entry) = &mut self.slots[id.slot()] {
+            change(entry);
+        }
+    }
+
+    #[must_use]
+    pub fn entry(&self, id: PeerId) -> Option<&Entry> {
+        self.slots[id.slot()].as_ref()
+    }
+
+    /// Every taken slot.
+    pub fn entries(&self) -> impl Iterator<Item = (PeerId, &Entry)> {
+        PeerId::all().filter_map(|id| Some((id, self.entry(id)?)))
+    }
+
+    /// The address of a peer; "?" for an empty slot.
+    #[must_use]
+    pub fn address(&self, id: PeerId) -> String {
+        self.entry(id).map_or_else(|| "?".into(), |entry| entry.address.clone())
+    }
+
+    /// For people; "?" for an empty slot.
+    #[must_use]
+    pub fn label(&self, id: PeerId) -> String {
+        self.entry(id).map_or_else(|| "?".into(), Entry::label)
+    }
+
+    /// Whom a command is for.
+    ///
+    /// # Errors
+    /// Nobody, or more than one, is called that; one sentence.
+    pub fn find(&self, target: &Target) -> Result<Vec<PeerId>, String> {
+        let text = match target {
+            Target::All => return Ok(self.entries().map(|(id, _)| id).collect()),
+            Target::Slot(id) if self.entry(*id).is_some() => return Ok(vec![*id]),
+            Target::Slot(_) => return Err("That peer is no longer in the call.".into()),
+            Target::Named(text) => text.trim(),
+        };
+        let found: Vec<PeerId> = self.entries().filter(|(_, entry)| entry.is_called(text)).map(|(id, _)| id).collect();
+        let here: Vec<String> = self.entries().map(|(_, entry)| entry.label()).collect();
+        match found.len() {
+            0 if here.is_empty() => Err(format!("Nobody is called {text}: no peer is here.")),
+            0 => Err(format!("Nobody is called {text}; here are: {}.", here.join(", "))),
+            1 => Ok(found),
+            _ => Err(format!("More than one peer is called {text}: say which by its address and port ({}).", here.join(", "))),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn slot(n: usize) -> PeerId {
+        PeerId::new(n).expect("a slot")
+    }
+
+    fn named(text: &str) -> Target {
+        Target::Named(text.into())
+    }
+
+    fn roster() -> Roster {
+        let mut roster = Roster::default();
+        let peer = |n, address: &str| Notice::Peer { id: slot(n), address: address.into(), format: Format::Rtp, incoming: false };
+        for notice in [
+            peer(0, "workshop"),
+            Notice::Resolved { id: slot(0), remote: "[::ffff:10.0.0.7]:5005".parse().expect("an address") },
+            Notice::Name { id: slot(0), name: "Bench".into() },
+            peer(3, "10.0.0.8:6000"),
+            peer(4, "10.0.0.8:6001"),
+            Notice::Name { id: slot(3), name: "Tür".into() },
+            Notice::Name { id: slot(4), name: "tür".into() },
+            Notice::State { id: slot(4), state: CallState::Live },
+        ] {
+            roster.handle_notice(&notice);
+        }
+        roster
+    }
+
+    #[test]
+    fn a_peer_is_found_by_any_of_its_names() {
+        let roster = roster();
+        for text in ["workshop", "WORKSHOP", "workshop:5005", "10.0.0.7", "10.0.0.7:5005", "bench"] {
+            assert_eq!(roster.find(&named(text)), Ok(vec![slot(0)]), "{text}");
+        }
+        assert_eq!(roster.find(&named("10.0.0.8:6001")), Ok(vec![slot(4)]));
+        assert_eq!(roster.find(&Target::All).map(|all| all.len()), Ok(3));
+        assert_eq!((roster.label(slot(0)), roster.label(slot(9))), ("Bench (workshop)".into(), "?".into()));
+        assert_eq!(roster.entry(slot(4)).map(|entry| entry.state), Some(CallState::Live));
+    }
+
+    #[test]
+    fn nobody_and_two_of_a_name_are_said() {
+        let mut roster = roster();
+        assert!(roster.find(&named("TÜR")).is_err_and(|error| error.contains("More than one")));
+        assert!(roster.find(&named("10.0.0.9")).is_err_and(|error| error.contains("here are: Bench (workshop)")));
+        roster.handle_notice(&Notice::Gone { id: slot(3) });
+        assert_eq!(roster.find(&named("tür")), Ok(vec![slot(4)]));
+        assert!(roster.find(&Target::Slot(slot(3))).is_err());
+        assert!(Roster::default().find(&named("x")).is_err_and(|error| error.contains("no peer is here")));
+    }
+}
