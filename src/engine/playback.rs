@@ -1,16 +1,149 @@
 //! The ear: every peer's playout and the mixer, pulled by the sound card. Owned by the playback callback.
+//!
+//! ```text
+//! PlaybackHandle (receiver) --Box<Slot>, slept--> changes ring ─┐      ┌─> card
+//!                           --Packet--> a ring a peer ──> Playback::fill ─> far-end ring (echo reference)
+//!                           <--Box<Slot>, to be dropped-- back ring ──┘ └─> a tap a peer (recorder), Meters
+//! ```
 
-use std::time::Instant;
+mod far;
+mod handle;
+mod slot;
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::{Duration, Instant};
+
+use rtrb::{Consumer, Producer, RingBuffer};
+
+pub use far::{FAR_FRAMES, FarFrame};
+pub use handle::{NotOpened, PacketDropped, PlaybackHandle};
+use slot::Slot;
+
+use super::controls::Controls;
+use super::meters::Meters;
+use crate::audio::meter::Loudness;
+use crate::audio::mixer::Mixer;
+use crate::units::{FRAME_SAMPLES, MAX_PEERS, PeerId, Slept};
+use far::FarWriter;
+
+/// Packets that wait for one peer's playout between two callbacks; what comes beyond is counted and dropped.
+pub const PACKET_SLOTS: usize = 256;
+/// Samples mixed at once; a longer request is cut.
+const BLOCK_MAX: usize = 4_096;
+/// Slots that can be anywhere at once: in use, fading out, on their way back. Bounds the back ring.
+const SLOTS_MAX: usize = 2 * MAX_PEERS;
+/// Changes waiting for the next callback.
+const CHANGES_MAX: usize = 2 * SLOTS_MAX;
+/// Concealment allowed in one callback, samples: 2 ms of work where one frame costs 80 us (four times what it does here).
+const CONCEALED_MAX: usize = 25 * FRAME_SAMPLES;
+
+/// What the callback is told by the handle.
+#[derive(Debug)]
+enum Change {
+    Open(Box<Slot>),
+    Close(PeerId),
+    /// Forget what waits; the peers stay.
+    Flush,
+    Slept(Slept),
+}
 
 /// What the playback callback owns; it survives its stream. The simulation drives the very same struct.
 #[derive(Debug)]
-pub struct Playback {}
+pub struct Playback {
+    meters: Arc<Meters>,
+    controls: Arc<Controls>,
+    slots: [Option<Box<Slot>>; MAX_PEERS],
+    mixer: Mixer,
+    changes: Consumer<Change>,
+    back: Producer<Box<Slot>>,
+    far: FarWriter,
+    scratch: Box<[f32; BLOCK_MAX]>,
+}
 
 impl Playback {
+    /// The callback's end, and the receiver thread's.
+    #[must_use]
+    pub fn new(meters: Arc<Meters>, controls: Arc<Controls>) -> (Self, PlaybackHandle) {
+        let (changes_in, changes) = RingBuffer::new(CHANGES_MAX);
+        let (back, back_out) = RingBuffer::new(SLOTS_MAX);
+        let (far, far_out) = FarWriter::new();
+        let playback = Self {
+            meters,
+            controls,
+            slots: Default::default(),
+            mixer: Mixer::new(),
+            changes,
+            back,
+            far,
+            scratch: Box::new([0.0; BLOCK_MAX]),
+        };
+        (playback, PlaybackHandle::new(changes_in, back_out, far_out))
+    }
+
     /// Mixes the next `out.len()` samples (48 kHz mono, any length); `now` is the callback's time.
     /// Allocates nothing, waits for nobody.
     pub fn fill(&mut self, out: &mut [f32], now: Instant) {
-        let _ = now;
-        out.fill(0.0);
+        self.take_changes();
+        self.meters.out.block_samples.set(out.len() as f32);
+        let card_ms = self.meters.out.card_delay_ms.get().unwrap_or(0.0).clamp(0.0, 10_000.0);
+        let mut heard_at = now + Duration::from_secs_f32(card_ms / 1_000.0);
+        let mut concealed = 0;
+        for block in out.chunks_mut(BLOCK_MAX) {
+            self.mix(block, now, &mut concealed);
+            self.far.write(block, heard_at);
+            heard_at += Duration::from_nanos(block.len() as u64 * 1_000_000_000 / u64::from(crate::units::SAMPLE_RATE));
+        }
+    }
+
+    fn mix(&mut self, block: &mut [f32], now: Instant, concealed: &mut usize) {
+        block.fill(0.0);
+        let scratch = &mut self.scratch[..block.len()];
+        for (place, id) in self.slots.iter_mut().zip(PeerId::all()) {
+            let Some(slot) = place else { continue };
+            *concealed += slot.pull(scratch, now, *concealed < CONCEALED_MAX, self.meters.peer(id));
+            let gain = if slot.is_closing() { 0.0 } else { self.controls.peer_gain(id) };
+            self.mixer.add(id, scratch, gain, block);
+            if slot.has_faded(block.len())
+                && let Some(slot) = place.take()
+            {
+                give_back(&mut self.back, slot, &self.meters);
+            }
+        }
+        self.mixer.finish(block);
+        self.meters.out.peak.push(Loudness::of(block).peak);
+    }
+
+    fn take_changes(&mut self) {
+        while let Ok(change) = self.changes.pop() {
+            match change {
+                Change::Open(slot) => {
+                    let id = slot.id();
+                    self.mixer.open(id, self.controls.peer_gain(id));
+                    if let Some(old) = self.slots[id.slot()].replace(slot) {
+                        give_back(&mut self.back, old, &self.meters);
+                    }
+                }
+                Change::Close(id) => {
+                    if let Some(slot) = &mut self.slots[id.slot()] {
+                        slot.close();
+                    }
+                }
+                Change::Flush => self.slots.iter_mut().flatten().for_each(|slot| slot.flush()),
+                Change::Slept(slept) => self.slots.iter_mut().flatten().for_each(|slot| slot.handle_slept(slept)),
+            }
+        }
+    }
+}
+
+/// A slot is dropped by the handle's thread, never here.
+fn give_back(back: &mut Producer<Box<Slot>>, slot: Box<Slot>, meters: &Meters) {
+    meters.peer(slot.id()).speaking.store(false, Relaxed);
+    if let Err(rtrb::PushError::Full(slot)) = back.push(slot) {
+        // The handle never lets more than SLOTS_MAX live, so there is room; if not, leaking is still better than freeing.
+        debug_assert!(false, "the back ring holds every slot there can be");
+        std::mem::forget(slot);
     }
 }

@@ -1,0 +1,136 @@
+//! One peer inside the playback callback: its packets, its playout, its tap, and what the screen sees of it.
+
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::Instant;
+
+use rtrb::Consumer;
+
+use crate::engine::meters::PeerMeters;
+use crate::engine::tap::TapWriter;
+use crate::engine::wave::{Column, Mark};
+use crate::playout::{Packet, Playout, Pulled, Step};
+use crate::units::{FRAME_SAMPLES, PeerId, Slept};
+
+/// A closing peer is given this long to fade (the mixer's gain falls with 5 ms), samples.
+const FADE_SAMPLES: usize = 2 * FRAME_SAMPLES;
+
+#[derive(Debug)]
+pub(super) struct Slot {
+    id: PeerId,
+    playout: Playout,
+    packets: Consumer<Packet>,
+    tap: TapWriter,
+    /// The waveform column being gathered, and samples in it.
+    column: Column,
+    gathered: usize,
+    /// Samples of the fade still to come.
+    closing: Option<usize>,
+}
+
+impl Slot {
+    pub(super) fn new(id: PeerId, playout: Playout, packets: Consumer<Packet>, tap: TapWriter) -> Self {
+        Self { id, playout, packets, tap, column: Column::default(), gathered: 0, closing: None }
+    }
+
+    pub(super) fn id(&self) -> PeerId {
+        self.id
+    }
+
+    pub(super) fn close(&mut self) {
+        self.closing.get_or_insert(FADE_SAMPLES);
+    }
+
+    pub(super) fn is_closing(&self) -> bool {
+        self.closing.is_some()
+    }
+
+    /// `samples` more were mixed: whether nothing of a closing peer is left to hear.
+    pub(super) fn has_faded(&mut self, samples: usize) -> bool {
+        let Some(left) = &mut self.closing else { return false };
+        *left = left.saturating_sub(samples);
+        *left == 0
+    }
+
+    pub(super) fn flush(&mut self) {
+        self.skip_packets();
+        self.playout.flush();
+    }
+
+    pub(super) fn handle_slept(&mut self, slept: Slept) {
+        self.skip_packets();
+        self.playout.handle_slept(slept);
+    }
+
+    fn skip_packets(&mut self) {
+        if let Ok(waiting) = self.packets.read_chunk(self.packets.slots()) {
+            waiting.commit_all();
+        }
+    }
+
+    /// Takes in what has come, fills `out`, tells meters and tap; returns the samples that were made up.
+    /// `may_conceal`: else what is missing fades to silence.
+    pub(super) fn pull(&mut self, out: &mut [f32], now: Instant, may_conceal: bool, meters: &PeerMeters) -> usize {
+        // Read where they lie: a packet is 2 KB, and moving it through the stack would double the work.
+        if let Ok(waiting) = self.packets.read_chunk(self.packets.slots()) {
+            let (first, second) = waiting.as_slices();
+            first.iter().chain(second).for_each(|packet| self.playout.insert(packet));
+            waiting.commit_all();
+        }
+        let _ = may_conceal;
+        let pulled = self.playout.pull(out, now);
+        match pulled.worst() {
+            Step::Idle => self.tap.skip(out.len() as u64),
+            _ => self.tap.write(out),
+        }
+        self.show(out, &pulled, meters);
+        pulled.samples(Step::Concealed)
+    }
+
+    fn show(&mut self, samples: &[f32], pulled: &Pulled, meters: &PeerMeters) {
+        self.draw(samples, mark(pulled.worst()), meters);
+        meters.speaking.store(pulled.speaking && !self.is_closing(), Relaxed);
+        let counters = self.playout.counters();
+        meters.played_packets.set(counters.played);
+        meters.repaired_packets.set(counters.repaired());
+        meters.late_packets.set(counters.late);
+        meters.duplicate_packets.set(counters.duplicate);
+        meters.voice_samples.set(counters.voice_samples);
+        meters.concealed_samples.set(counters.concealed_samples);
+        meters.stretched_samples.set(counters.stretched_plus + counters.stretched_minus);
+        meters.playout_delay_ms.set(self.playout.delay_ms().unwrap_or(f32::NAN));
+        meters.playout_target_ms.set(self.playout.target_ms().unwrap_or(f32::NAN));
+        meters.drift_ppm.set(self.playout.drift().map_or(f32::NAN, |drift| drift.0));
+    }
+
+    /// Gathers 10 ms columns of the waveform out of blocks of any size.
+    fn draw(&mut self, samples: &[f32], mark: Mark, meters: &PeerMeters) {
+        let mut rest = samples;
+        while !rest.is_empty() {
+            let (piece, after) = rest.split_at(rest.len().min(FRAME_SAMPLES - self.gathered));
+            rest = after;
+            let part = Column::of(piece, mark);
+            let column = &mut self.column;
+            column.min = column.min.min(part.min);
+            column.max = column.max.max(part.max);
+            if part.mark as u8 > column.mark as u8 {
+                column.mark = part.mark;
+            }
+            meters.peak.push(part.max.max(-part.min));
+            self.gathered += piece.len();
+            if self.gathered == FRAME_SAMPLES {
+                meters.wave.push(std::mem::take(&mut self.column));
+                self.gathered = 0;
+            }
+        }
+    }
+}
+
+fn mark(step: Step) -> Mark {
+    match step {
+        Step::Idle => Mark::Idle,
+        Step::Played => Mark::Played,
+        Step::Repaired => Mark::Repaired,
+        Step::Concealed => Mark::Concealed,
+        Step::Lost => Mark::Lost,
+    }
+}
