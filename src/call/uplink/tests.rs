@@ -1,3 +1,5 @@
+//! What the sender's half promises: spurts, pre-roll, formats, many peers at once.
+
 use std::time::Duration;
 
 use rand::SeedableRng;

@@ -1,3 +1,5 @@
+//! What a decoder promises, with other encoders' packets and with bad ones.
+
 use proptest::prelude::*;
 
 use super::*;
