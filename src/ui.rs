@@ -2,6 +2,7 @@
 
 mod link;
 pub mod options;
+pub mod plain;
 
 pub use link::Link;
 pub use options::{ThemeChoice, UiOptions};

@@ -1,0 +1,120 @@
+//! Notices as the objects of `--json`. Main thread.
+
+use jiff::Zoned;
+use serde_json::{Value, json};
+
+use crate::engine::report;
+use crate::engine::{DeviceEntry, DeviceStatus, Direction, Notice, Roster};
+use crate::units::PeerId;
+
+/// Every event's name, when it comes, and its fields beside `event` and `time`. `peer` is the address as typed, or a caller's IP:port.
+pub const EVENTS: &[(&str, &str, &[&str])] = &[
+    ("listening", "the socket is bound", &["address"]),
+    ("peer", "somebody takes a place in the call", &["peer", "slot", "format", "incoming"]),
+    ("resolved", "a name turned out to be this address", &["peer", "slot", "remote"]),
+    ("name", "how a peer calls itself", &["peer", "slot", "name"]),
+    ("format", "a peer speaks another format than it was called with", &["peer", "slot", "format"]),
+    (
+        "state",
+        "a peer is calling, ringing there, ringing, live, ended, hung up, declined, declined here, busy, no answer, unreachable, missed or gone",
+        &["peer", "slot", "state"],
+    ),
+    ("left", "a peer's place is free again", &["peer", "slot"]),
+    ("missed", "somebody called and was not answered", &["peer", "at"]),
+    ("on_air", "sound of the microphone begins or ceases to leave", &["on"]),
+    ("microphone", "the microphone's stream runs or is closed", &["running"]),
+    (
+        "device",
+        "a device (direction: input, output) is open, closed or lost; what is not known is null",
+        &["direction", "status", "name", "rate", "channels", "block_frames", "message"],
+    ),
+    ("devices", "the answer to the command devices: host, direction, id, name, default, detail of each", &["devices"]),
+    ("recording", "the files of a recording; none: it ended", &["files"]),
+    ("slept", "the machine was suspended", &["seconds"]),
+    ("stats", "each second, and when asked for", &["peers", "on_air", "muted"]),
+    ("problem", "a refused command or a failure, in a sentence", &["message"]),
+    ("info", "something worth knowing, in a sentence", &["message"]),
+    ("quit", "the last event", &[]),
+];
+
+/// The event's name and its own fields. `Stats` is not made from its notice: see [`report::stats`].
+pub fn event_of(notice: &Notice, roster: &Roster) -> (&'static str, Value) {
+    let of = |id: PeerId| (roster.address(id), id.slot());
+    match notice {
+        Notice::Listening { address } => ("listening", json!({ "address": address.to_string() })),
+        Notice::Peer { id, address, format, incoming } => {
+            ("peer", json!({ "peer": address, "slot": id.slot(), "format": format.name(), "incoming": incoming }))
+        }
+        Notice::Resolved { id, remote } => {
+            let (peer, slot) = of(*id);
+            ("resolved", json!({ "peer": peer, "slot": slot, "remote": remote.to_string() }))
+        }
+        Notice::Name { id, name } => {
+            let (peer, slot) = of(*id);
+            ("name", json!({ "peer": peer, "slot": slot, "name": name }))
+        }
+        Notice::PeerFormat { id, format } => {
+            let (peer, slot) = of(*id);
+            ("format", json!({ "peer": peer, "slot": slot, "format": format.name() }))
+        }
+        Notice::State { id, state } => {
+            let (peer, slot) = of(*id);
+            ("state", json!({ "peer": peer, "slot": slot, "state": state.name() }))
+        }
+        Notice::Gone { id } => {
+            let (peer, slot) = of(*id);
+            ("left", json!({ "peer": peer, "slot": slot }))
+        }
+        Notice::Missed { address, at } => ("missed", json!({ "peer": address, "at": moment(*at) })),
+        Notice::OnAir(on) => ("on_air", json!({ "on": on })),
+        Notice::Microphone(running) => ("microphone", json!({ "running": running })),
+        Notice::Device { direction, status } => ("device", device(*direction, status)),
+        Notice::Devices(devices) => ("devices", json!({ "devices": devices.iter().map(entry).collect::<Vec<_>>() })),
+        Notice::Recording { files } => {
+            ("recording", json!({ "files": files.iter().map(|file| file.display().to_string()).collect::<Vec<_>>() }))
+        }
+        Notice::Slept(time) => ("slept", json!({ "seconds": (time.as_secs_f64() * 10.0).round() / 10.0 })),
+        Notice::Stats => ("stats", json!({})),
+        Notice::Problem(sentence) => ("problem", json!({ "message": sentence })),
+        Notice::Info(sentence) => ("info", json!({ "message": sentence })),
+        Notice::Quit => ("quit", json!({})),
+    }
+}
+
+/// A wall-clock time; one that no calendar knows is null.
+fn moment(at: std::time::SystemTime) -> Option<String> {
+    let at = jiff::Timestamp::try_from(at).ok()?;
+    Some(report::time(&Zoned::new(at, jiff::tz::TimeZone::system())))
+}
+
+pub fn direction_name(direction: Direction) -> &'static str {
+    match direction {
+        Direction::Input => "input",
+        Direction::Output => "output",
+    }
+}
+
+fn device(direction: Direction, status: &DeviceStatus) -> Value {
+    let mut fields = json!({ "direction": direction_name(direction), "status": null, "name": null, "rate": null, "channels": null,
+        "block_frames": null, "message": null });
+    match status {
+        DeviceStatus::Closed => fields["status"] = "closed".into(),
+        DeviceStatus::Open { name, rate, channels, block } => {
+            fields["status"] = "open".into();
+            fields["name"] = name.clone().into();
+            fields["rate"] = (*rate).into();
+            fields["channels"] = (*channels).into();
+            fields["block_frames"] = (*block).into();
+        }
+        DeviceStatus::Lost { sentence } => {
+            fields["status"] = "lost".into();
+            fields["message"] = sentence.clone().into();
+        }
+    }
+    fields
+}
+
+fn entry(entry: &DeviceEntry) -> Value {
+    json!({ "host": entry.host, "direction": direction_name(entry.direction), "id": entry.id, "name": entry.name,
+        "default": entry.is_default, "detail": entry.detail })
+}
