@@ -2,3 +2,6 @@
 
 pub mod clock;
 pub mod socket;
+pub mod sound;
+pub mod virtual_sound;
+pub mod wav;

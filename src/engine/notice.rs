@@ -5,14 +5,8 @@ use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
 use crate::call::CallState;
+pub use crate::os::sound::{DeviceEntry, Direction};
 use crate::units::{Format, PeerId};
-
-/// Which way sound goes through a device.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Direction {
-    Input,
-    Output,
-}
 
 /// A stream's fate, for the screen. Sentences are whole and say what to do.
 #[derive(Clone, PartialEq, Debug)]
@@ -29,21 +23,6 @@ pub enum DeviceStatus {
     Lost {
         sentence: String,
     },
-}
-
-/// One device in the list of `voicetui devices` and of the picker.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct DeviceEntry {
-    /// The audio host's name: `alsa`, `pulseaudio` ...
-    pub host: String,
-    pub direction: Direction,
-    /// What to give to `--input` / `--output`.
-    pub id: String,
-    /// For people to read.
-    pub name: String,
-    pub is_default: bool,
-    /// Channels and rates in words.
-    pub detail: String,
 }
 
 /// An event of the engine.

@@ -1,0 +1,202 @@
+//! Sound devices as the engine sees them: one face for cpal's and the virtual ones. Callbacks run on the device's own thread.
+
+mod cards;
+mod error;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, AtomicU32, Ordering::Relaxed};
+use std::time::{Duration, Instant};
+
+pub use cards::{Sound, hosts};
+pub use error::{Failure, OpenError};
+
+/// Which way sound goes through a device.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Direction {
+    Input,
+    Output,
+}
+
+impl Direction {
+    /// What people call the device: "microphone", "loudspeaker".
+    #[must_use]
+    pub fn noun(self) -> &'static str {
+        match self {
+            Self::Input => "microphone",
+            Self::Output => "loudspeaker",
+        }
+    }
+
+    /// The option that chooses it.
+    #[must_use]
+    pub fn option(self) -> &'static str {
+        match self {
+            Self::Input => "--input",
+            Self::Output => "--output",
+        }
+    }
+}
+
+/// One device in the list of `voicetui devices` and of the picker.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct DeviceEntry {
+    /// The audio host's name: `alsa`, `pulseaudio` ...; `virtual` for files and tones.
+    pub host: String,
+    pub direction: Direction,
+    /// What to give to `--input` / `--output`.
+    pub id: String,
+    /// For people to read.
+    pub name: String,
+    pub is_default: bool,
+    /// Channels and rates in words.
+    pub detail: String,
+}
+
+/// What a stream turned out to carry: interleaved f32 samples.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct StreamFormat {
+    /// Frames a second.
+    pub rate: u32,
+    pub channels: u16,
+}
+
+/// When a block of samples happens.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct BlockTime {
+    /// When the callback was called.
+    pub now: Instant,
+    /// When the block's first sample was (input) or will be (output) in the air, as far as the device knows.
+    pub at: Instant,
+}
+
+/// Takes interleaved samples. Neither allocates nor locks nor waits nor panics.
+pub type InputCallback = Box<dyn FnMut(&[f32], BlockTime) + Send>;
+/// Fills interleaved samples. Neither allocates nor locks nor waits nor panics.
+pub type OutputCallback = Box<dyn FnMut(&mut [f32], BlockTime) + Send>;
+/// Makes the callback once the format is known; called again when a first attempt to open fails.
+pub type MakeInput<'a> = &'a mut dyn FnMut(StreamFormat) -> InputCallback;
+pub type MakeOutput<'a> = &'a mut dyn FnMut(StreamFormat) -> OutputCallback;
+
+/// How a stream fares; its threads write, the devices thread reads. Atomics, because an error callback runs between audio blocks.
+#[derive(Debug, Default)]
+pub struct Health {
+    blocks: AtomicU32,
+    xruns: AtomicU32,
+    failure: AtomicU8,
+    rerouted: AtomicU32,
+}
+
+impl Health {
+    /// One more callback came.
+    pub fn beat(&self) {
+        self.blocks.fetch_add(1, Relaxed);
+    }
+
+    /// Callbacks so far, wrapping.
+    #[must_use]
+    pub fn blocks(&self) -> u32 {
+        self.blocks.load(Relaxed)
+    }
+
+    pub fn count_xrun(&self) {
+        self.xruns.fetch_add(1, Relaxed);
+    }
+
+    /// Overruns or underruns so far, wrapping.
+    #[must_use]
+    pub fn xruns(&self) -> u32 {
+        self.xruns.load(Relaxed)
+    }
+
+    /// The system moved the stream to another device; it goes on.
+    pub fn count_reroute(&self) {
+        self.rerouted.fetch_add(1, Relaxed);
+    }
+
+    #[must_use]
+    pub fn reroutes(&self) -> u32 {
+        self.rerouted.load(Relaxed)
+    }
+
+    /// The stream is broken. The first reason stays: what follows it is its echo, thousands a second on some hosts.
+    pub fn fail(&self, failure: Failure) {
+        let _ = self.failure.compare_exchange(0, failure as u8, Relaxed, Relaxed);
+    }
+
+    #[must_use]
+    pub fn failure(&self) -> Option<Failure> {
+        Failure::from_byte(self.failure.load(Relaxed))
+    }
+}
+
+/// What was got.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Opened {
+    /// For people to read.
+    pub name: String,
+    /// The device's own id; differs from what was asked for when that was `default`.
+    pub id: String,
+    pub format: StreamFormat,
+    /// Frames a callback, as granted; `None`: the device decides each time.
+    pub block: Option<u32>,
+    /// One sentence when it is not what was asked for.
+    pub remark: Option<String>,
+}
+
+/// Longest wait for a stream to close. PulseAudio's never does when its server has gone; then its thread is left behind.
+const CLOSE_PATIENCE: Duration = Duration::from_millis(400);
+
+/// A running stream. Dropping it closes the device, waiting [`CLOSE_PATIENCE`] at most.
+pub struct Stream {
+    pub opened: Opened,
+    pub health: Arc<Health>,
+    inner: Option<Box<dyn Send>>,
+}
+
+impl Stream {
+    /// `inner`: whatever closes the device when dropped.
+    #[must_use]
+    pub fn new(opened: Opened, health: Arc<Health>, inner: Box<dyn Send>) -> Self {
+        Self { opened, health, inner: Some(inner) }
+    }
+}
+
+impl Drop for Stream {
+    fn drop(&mut self) {
+        let Some(inner) = self.inner.take() else { return };
+        let (done, closed) = crossbeam_channel::bounded::<()>(1);
+        let closer = std::thread::Builder::new().name("close-stream".into()).spawn(move || {
+            drop(inner);
+            let _ = done.send(());
+        });
+        if closer.is_ok() && closed.recv_timeout(CLOSE_PATIENCE).is_err() {
+            tracing::warn!("closing {} takes too long; left to itself", self.opened.name);
+        }
+    }
+}
+
+/// Opens and lists devices. Any call may block for seconds on a sick sound server: never call one from a thread that has a promise to keep.
+pub trait Backend: Send + Sync {
+    fn list(&self) -> Vec<DeviceEntry>;
+
+    /// The id of the device that `default` means now; `None`: there is none, or the host does not say.
+    fn default_id(&self, direction: Direction) -> Option<String>;
+
+    /// `spec`: what `--input` takes.
+    ///
+    /// # Errors
+    /// Why not, with a sentence for the user in its `Display`.
+    fn open_input(&self, spec: &str, make: MakeInput<'_>) -> Result<Stream, OpenError>;
+
+    /// `spec`: what `--output` takes.
+    ///
+    /// # Errors
+    /// Why not, with a sentence for the user in its `Display`.
+    fn open_output(&self, spec: &str, make: MakeOutput<'_>) -> Result<Stream, OpenError>;
+
+    /// The same, on another audio host (`None`: the platform's first).
+    ///
+    /// # Errors
+    /// The host is not built in or not there.
+    fn with_host(&self, host: Option<&str>) -> Result<Arc<dyn Backend>, OpenError>;
+}

@@ -1,0 +1,280 @@
+//! Sound cards through cpal. Every call here may block for seconds; streams call back on cpal's threads.
+
+mod convert;
+mod format;
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use cpal::traits::{DeviceTrait, HostTrait, StreamTrait};
+use cpal::{BufferSize, Device, ErrorKind, HostId};
+
+use super::{Backend, DeviceEntry, Direction, Failure, Health, MakeInput, MakeOutput, OpenError, Opened, Stream, StreamFormat};
+use crate::os::virtual_sound;
+
+/// What the user means by "whatever the system uses".
+const DEFAULT: &str = "default";
+/// Longest wait inside cpal for a stream to be made; also how often ALSA's thread looks whether its card still lives.
+const PATIENCE: Duration = Duration::from_secs(2);
+/// ALSA plugins that convert or drop sound and are no devices to choose; they still open when named by their card.
+const PLUGINS: [&str; 9] = ["null", "lavrate", "samplerate", "speexrate", "speex", "upmix", "vdownmix", "oss", "jack"];
+
+/// The audio hosts that are built in, as `--host` takes them.
+#[must_use]
+pub fn hosts() -> Vec<String> {
+    cpal::ALL_HOSTS.iter().map(ToString::to_string).collect()
+}
+
+/// The real devices of one audio host, and the virtual ones of every host.
+#[derive(Default)]
+pub struct Sound {
+    /// `None`: the first of the platform that answers.
+    wanted: Option<HostId>,
+    /// A connection to a sound server; forgotten when a call on it fails, so that a restarted server is found again.
+    host: Mutex<Option<Arc<cpal::Host>>>,
+}
+
+impl Sound {
+    /// `host`: one of [`hosts`]; `None`: the platform's first that answers.
+    ///
+    /// # Errors
+    /// No such host in this program. Whether it runs turns out when it is used.
+    pub fn new(host: Option<&str>) -> Result<Self, OpenError> {
+        let wanted = host.map(parse_host).transpose()?;
+        Ok(Self { wanted, host: Mutex::new(None) })
+    }
+
+    fn host(&self) -> Result<Arc<cpal::Host>, OpenError> {
+        if let Some(host) = self.cached().clone() {
+            return Ok(host);
+        }
+        let host = Arc::new(match self.wanted {
+            Some(id) => cpal::host_from_id(id).map_err(|error| {
+                tracing::info!("host {id}: {error}");
+                OpenError::HostDown(id.to_string())
+            })?,
+            // JACK starts a server when it is merely asked: only by name.
+            None => cpal::available_hosts()
+                .into_iter()
+                .filter(|id| id.to_string() != "jack")
+                .find_map(|id| cpal::host_from_id(id).ok())
+                .ok_or_else(|| OpenError::HostDown("of this machine".into()))?,
+        });
+        *self.cached() = Some(host.clone());
+        Ok(host)
+    }
+
+    fn cached(&self) -> std::sync::MutexGuard<'_, Option<Arc<cpal::Host>>> {
+        self.host.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn forget_host(&self) {
+        *self.cached() = None;
+    }
+
+    /// The device that `spec` means: `default`, an id, a whole name, or the one name that contains it.
+    fn device(&self, spec: &str, direction: Direction) -> Result<Device, OpenError> {
+        let host = self.host()?;
+        if spec == DEFAULT {
+            let device = match direction {
+                Direction::Input => host.default_input_device(),
+                Direction::Output => host.default_output_device(),
+            };
+            return device.ok_or(OpenError::NoDevice(direction));
+        }
+        let not_found = || OpenError::NotFound { direction, name: spec.into() };
+        if let Ok(id) = spec.parse()
+            && let Some(device) = host.device_by_id(&id)
+        {
+            return Ok(device);
+        }
+        let mut all: Vec<Device> = host.devices().map_err(|_| not_found())?.filter(|device| fits(device, direction)).collect();
+        if let Some(at) = all.iter().position(|device| id_of(device) == spec) {
+            return Ok(all.swap_remove(at));
+        }
+        let lower = spec.to_lowercase();
+        let named = |device: &Device| name_of(device).to_lowercase();
+        if let Some(at) = all.iter().position(|device| named(device) == lower) {
+            return Ok(all.swap_remove(at));
+        }
+        let mut matching = all.into_iter().filter(|device| named(device).contains(&lower));
+        match (matching.next(), matching.next()) {
+            (Some(device), None) => Ok(device),
+            _ => Err(not_found()),
+        }
+    }
+
+    fn open(&self, spec: &str, direction: Direction, build: &mut Build<'_>) -> Result<Stream, OpenError> {
+        let opened = self.device(spec, direction).and_then(|device| open_device(&device, spec, direction, build));
+        if opened.is_err() {
+            self.forget_host();
+        }
+        opened
+    }
+}
+
+/// Makes a stream of one exact configuration.
+type Build<'a> = dyn FnMut(&Device, cpal::StreamConfig, cpal::SampleFormat, Arc<Health>) -> Result<cpal::Stream, cpal::Error> + 'a;
+
+fn open_device(device: &Device, spec: &str, direction: Direction, build: &mut Build<'_>) -> Result<Stream, OpenError> {
+    let name = if spec == DEFAULT { name_of(device) } else { format!("{} ({spec})", name_of(device)) };
+    let fail = |error: &cpal::Error| explain(error, direction, if spec == DEFAULT { spec } else { &name });
+    let choice = format::choose(device, direction).map_err(|why| match why {
+        format::Refusal::Nothing => OpenError::Unsupported { direction, name: name.clone(), why: "it has none at all".into() },
+        format::Refusal::Error(error) => fail(&error),
+    })?;
+    let mut last = None;
+    for attempt in choice.attempts() {
+        let health = Arc::new(Health::default());
+        let config = cpal::StreamConfig { channels: choice.format.channels, sample_rate: choice.format.rate, buffer_size: attempt };
+        let stream = build(device, config, choice.sample, health.clone()).and_then(|stream| stream.play().map(|()| stream));
+        match stream {
+            Ok(stream) => {
+                let block = stream.buffer_size().ok().filter(|block| *block > 0);
+                let opened =
+                    Opened { name, id: id_of(device), format: choice.format, block, remark: choice.remark(attempt, block, direction) };
+                return Ok(Stream::new(opened, health, Box::new(stream)));
+            }
+            // A smaller or larger block cannot help against these.
+            Err(error) if matches!(error.kind(), ErrorKind::DeviceBusy | ErrorKind::PermissionDenied | ErrorKind::HostUnavailable) => {
+                return Err(fail(&error));
+            }
+            Err(error) => last = Some(error),
+        }
+    }
+    Err(last.map_or(OpenError::NoDevice(direction), |error| fail(&error)))
+}
+
+impl Backend for Sound {
+    fn list(&self) -> Vec<DeviceEntry> {
+        let mut entries = Vec::new();
+        for id in cpal::ALL_HOSTS.iter().filter(|id| self.wanted.is_none_or(|wanted| wanted == **id)) {
+            if self.wanted.is_none() && id.to_string() == "jack" {
+                continue;
+            }
+            if let Ok(host) = cpal::host_from_id(*id) {
+                list_host(*id, &host, &mut entries);
+            }
+        }
+        virtual_sound::list(&mut entries);
+        entries
+    }
+
+    fn default_id(&self, direction: Direction) -> Option<String> {
+        let id = self.device(DEFAULT, direction).ok().map(|device| id_of(&device));
+        if id.is_none() {
+            self.forget_host();
+        }
+        id
+    }
+
+    fn open_input(&self, spec: &str, make: MakeInput<'_>) -> Result<Stream, OpenError> {
+        if let Some(stream) = virtual_sound::open_input(spec, make) {
+            return stream;
+        }
+        self.open(spec, Direction::Input, &mut |device, config, sample, health| {
+            let format = StreamFormat { rate: config.sample_rate, channels: config.channels };
+            convert::build_input(device, config, sample, make(format), health)
+        })
+    }
+
+    fn open_output(&self, spec: &str, make: MakeOutput<'_>) -> Result<Stream, OpenError> {
+        if let Some(stream) = virtual_sound::open_output(spec, make) {
+            return stream;
+        }
+        self.open(spec, Direction::Output, &mut |device, config, sample, health| {
+            let format = StreamFormat { rate: config.sample_rate, channels: config.channels };
+            convert::build_output(device, config, sample, make(format), health)
+        })
+    }
+
+    fn with_host(&self, host: Option<&str>) -> Result<Arc<dyn Backend>, OpenError> {
+        Ok(Arc::new(Self::new(host)?))
+    }
+}
+
+fn parse_host(name: &str) -> Result<HostId, OpenError> {
+    name.parse().map_err(|_| OpenError::UnknownHost { name: name.into(), known: hosts().join(", ") })
+}
+
+fn list_host(id: HostId, host: &cpal::Host, entries: &mut Vec<DeviceEntry>) {
+    let defaults = [host.default_input_device(), host.default_output_device()].map(|device| device.map(|device| id_of(&device)));
+    let Ok(devices) = host.devices() else { return };
+    let mut devices: Vec<Device> = devices.collect();
+    // ALSA's `default` has no direction until it is opened; the enumeration lists it only if it is configured.
+    if !devices.iter().any(|device| Some(id_of(device)) == defaults[1]) {
+        devices.extend(host.default_output_device());
+    }
+    for direction in [Direction::Input, Direction::Output] {
+        let default = defaults[direction as usize].as_deref();
+        for device in devices.iter().filter(|device| fits(device, direction)) {
+            let device_id = id_of(device);
+            let is_default = default == Some(device_id.as_str());
+            if !is_default && PLUGINS.iter().any(|plugin| device_id == *plugin || device_id.starts_with(&format!("{plugin}:"))) {
+                continue;
+            }
+            entries.push(DeviceEntry {
+                host: id.to_string(),
+                direction,
+                name: name_of(device),
+                is_default,
+                detail: format::in_words(device, direction),
+                id: device_id,
+            });
+        }
+    }
+}
+
+fn fits(device: &Device, direction: Direction) -> bool {
+    let Ok(description) = device.description() else { return false };
+    match direction {
+        _ if description.direction() == cpal::DeviceDirection::Unknown => true,
+        Direction::Input => description.supports_input(),
+        Direction::Output => description.supports_output(),
+    }
+}
+
+fn id_of(device: &Device) -> String {
+    device.id().map_or_else(|_| name_of(device), |id| id.id().to_owned())
+}
+
+fn name_of(device: &Device) -> String {
+    device.description().map_or_else(|_| "unnamed".into(), |description| description.name().to_owned())
+}
+
+/// cpal's error in the user's words.
+fn explain(error: &cpal::Error, direction: Direction, name: &str) -> OpenError {
+    tracing::info!("{} {name}: {:?}: {error}", direction.noun(), error.kind());
+    let (name, why) = (name.to_owned(), error.to_string());
+    match error.kind() {
+        ErrorKind::DeviceBusy => OpenError::Busy { direction, name },
+        ErrorKind::PermissionDenied => OpenError::PermissionDenied { direction, name },
+        // With no card at all ALSA still has a default device; only opening it tells.
+        ErrorKind::DeviceNotAvailable | ErrorKind::UnsupportedOperation if name == DEFAULT => OpenError::NoDevice(direction),
+        ErrorKind::DeviceNotAvailable | ErrorKind::UnsupportedOperation => OpenError::NotFound { direction, name },
+        ErrorKind::UnsupportedConfig | ErrorKind::InvalidInput => OpenError::Unsupported { direction, name, why },
+        ErrorKind::HostUnavailable | ErrorKind::StreamInvalidated => OpenError::HostDown(name),
+        _ => OpenError::Other { direction, name, why },
+    }
+}
+
+/// Runs on the stream's thread, on some hosts thousands of times a second: atomics only.
+fn note_error(health: &Health, error: &cpal::Error) {
+    match error.kind() {
+        ErrorKind::Xrun | ErrorKind::DeviceBusy => health.count_xrun(),
+        ErrorKind::DeviceChanged => health.count_reroute(),
+        ErrorKind::RealtimeDenied => {}
+        ErrorKind::PermissionDenied => health.fail(Failure::PermissionDenied),
+        ErrorKind::DeviceNotAvailable | ErrorKind::HostUnavailable | ErrorKind::StreamInvalidated => health.fail(Failure::Gone),
+        _ => health.fail(Failure::Broken),
+    }
+}
+
+/// The blocks to ask for, smallest first: 5 ms, 10 ms, and what the device likes best.
+fn block_sizes(rate: u32, limits: cpal::SupportedBufferSize) -> [BufferSize; 3] {
+    let clamp = |frames: u32| match limits {
+        cpal::SupportedBufferSize::Range { min, max } if min <= max => frames.clamp(min.max(1), max.max(1)),
+        _ => frames,
+    };
+    [BufferSize::Fixed(clamp(rate / 200)), BufferSize::Fixed(clamp(rate / 100)), BufferSize::Default]
+}

@@ -1,0 +1,126 @@
+//! cpal's sample formats to and from f32, and its time stamps to `Instant`s. Runs in cpal's callbacks: allocates only when built.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use cpal::traits::DeviceTrait;
+use cpal::{Device, Error, ErrorKind, FromSample, I24, SampleFormat, SizedSample, Stream, StreamConfig, U24};
+
+use super::super::{BlockTime, Health, InputCallback, OutputCallback};
+use super::{PATIENCE, note_error};
+
+/// Frames converted at once; longer blocks are cut.
+const PIECE_FRAMES: usize = 512;
+/// A larger delay is a driver's mistake.
+const DELAY_MAX: Duration = Duration::from_secs(2);
+/// Largest f32 below 1: what would wrap in an integer format is cut here.
+const FULL_SCALE: f32 = 1.0 - f32::EPSILON / 2.0;
+
+pub(super) fn build_input(
+    device: &Device,
+    config: StreamConfig,
+    format: SampleFormat,
+    callback: InputCallback,
+    health: Arc<Health>,
+) -> Result<Stream, Error> {
+    match format {
+        SampleFormat::I8 => input::<i8>(device, config, callback, health),
+        SampleFormat::I16 => input::<i16>(device, config, callback, health),
+        SampleFormat::I24 => input::<I24>(device, config, callback, health),
+        SampleFormat::I32 => input::<i32>(device, config, callback, health),
+        SampleFormat::I64 => input::<i64>(device, config, callback, health),
+        SampleFormat::U8 => input::<u8>(device, config, callback, health),
+        SampleFormat::U16 => input::<u16>(device, config, callback, health),
+        SampleFormat::U24 => input::<U24>(device, config, callback, health),
+        SampleFormat::U32 => input::<u32>(device, config, callback, health),
+        SampleFormat::U64 => input::<u64>(device, config, callback, health),
+        SampleFormat::F32 => input::<f32>(device, config, callback, health),
+        SampleFormat::F64 => input::<f64>(device, config, callback, health),
+        _ => Err(Error::new(ErrorKind::UnsupportedConfig)),
+    }
+}
+
+pub(super) fn build_output(
+    device: &Device,
+    config: StreamConfig,
+    format: SampleFormat,
+    callback: OutputCallback,
+    health: Arc<Health>,
+) -> Result<Stream, Error> {
+    match format {
+        SampleFormat::I8 => output::<i8>(device, config, callback, health),
+        SampleFormat::I16 => output::<i16>(device, config, callback, health),
+        SampleFormat::I24 => output::<I24>(device, config, callback, health),
+        SampleFormat::I32 => output::<i32>(device, config, callback, health),
+        SampleFormat::I64 => output::<i64>(device, config, callback, health),
+        SampleFormat::U8 => output::<u8>(device, config, callback, health),
+        SampleFormat::U16 => output::<u16>(device, config, callback, health),
+        SampleFormat::U24 => output::<U24>(device, config, callback, health),
+        SampleFormat::U32 => output::<u32>(device, config, callback, health),
+        SampleFormat::U64 => output::<u64>(device, config, callback, health),
+        SampleFormat::F32 => output::<f32>(device, config, callback, health),
+        SampleFormat::F64 => output::<f64>(device, config, callback, health),
+        _ => Err(Error::new(ErrorKind::UnsupportedConfig)),
+    }
+}
+
+fn input<T: SizedSample>(
+    device: &Device,
+    config: StreamConfig,
+    mut callback: InputCallback,
+    health: Arc<Health>,
+) -> Result<Stream, Error>
+where
+    f32: FromSample<T>,
+{
+    let channels = usize::from(config.channels);
+    let mut scratch = vec![0f32; PIECE_FRAMES * channels];
+    let errors = health.clone();
+    let data = move |samples: &[T], info: &cpal::InputCallbackInfo| {
+        health.beat();
+        let now = Instant::now();
+        let stamp = info.timestamp();
+        // No sample of the block can be younger than the block is long, whatever the driver says.
+        let block = frames(samples.len() / channels, config.sample_rate);
+        let delay = stamp.callback.saturating_duration_since(stamp.capture).clamp(block.min(DELAY_MAX), DELAY_MAX);
+        let mut at = now.checked_sub(delay).unwrap_or(now);
+        for piece in samples.chunks(scratch.len()) {
+            for (to, from) in scratch.iter_mut().zip(piece) {
+                *to = f32::from_sample_(*from);
+            }
+            callback(&scratch[..piece.len()], BlockTime { now, at });
+            at += frames(piece.len() / channels, config.sample_rate);
+        }
+    };
+    device.build_input_stream(config, data, move |error| note_error(&errors, &error), Some(PATIENCE))
+}
+
+fn output<T: SizedSample + FromSample<f32>>(
+    device: &Device,
+    config: StreamConfig,
+    mut callback: OutputCallback,
+    health: Arc<Health>,
+) -> Result<Stream, Error> {
+    let channels = usize::from(config.channels);
+    let mut scratch = vec![0f32; PIECE_FRAMES * channels];
+    let errors = health.clone();
+    let data = move |samples: &mut [T], info: &cpal::OutputCallbackInfo| {
+        health.beat();
+        let now = Instant::now();
+        let stamp = info.timestamp();
+        let mut at = now + stamp.playback.saturating_duration_since(stamp.callback).min(DELAY_MAX);
+        for piece in samples.chunks_mut(scratch.len()) {
+            let block = &mut scratch[..piece.len()];
+            callback(block, BlockTime { now, at });
+            for (to, from) in piece.iter_mut().zip(block) {
+                *to = T::from_sample_(from.clamp(-1.0, FULL_SCALE));
+            }
+            at += frames(piece.len() / channels, config.sample_rate);
+        }
+    };
+    device.build_output_stream(config, data, move |error| note_error(&errors, &error), Some(PATIENCE))
+}
+
+fn frames(count: usize, rate: u32) -> Duration {
+    Duration::from_nanos(count as u64 * 1_000_000_000 / u64::from(rate.max(1)))
+}

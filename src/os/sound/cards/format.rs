@@ -1,0 +1,139 @@
+//! Which of a device's formats to take: 48 kHz, mono, floats, small blocks, or what comes nearest.
+
+use std::cmp::Reverse;
+
+use cpal::traits::DeviceTrait;
+use cpal::{BufferSize, Device, SampleFormat, SupportedBufferSize, SupportedStreamConfigRange};
+
+use super::super::{Direction, StreamFormat};
+use crate::audio::resample::{RATE_MAX, RATE_MIN};
+use crate::units::SAMPLE_RATE;
+
+/// More channels than any microphone has; bounds the scratch buffers.
+pub(super) const CHANNELS_MAX: u16 = 64;
+
+pub(super) struct Choice {
+    pub format: StreamFormat,
+    pub sample: SampleFormat,
+    limits: SupportedBufferSize,
+}
+
+pub(super) enum Refusal {
+    Nothing,
+    Error(cpal::Error),
+}
+
+impl Choice {
+    /// The blocks to ask for, one after the other.
+    pub(super) fn attempts(&self) -> impl Iterator<Item = BufferSize> + use<> {
+        let mut sizes = super::block_sizes(self.format.rate, self.limits).to_vec();
+        sizes.dedup();
+        sizes.into_iter()
+    }
+
+    /// A sentence when the block is not the 5 ms that were wished for.
+    pub(super) fn remark(&self, got: BufferSize, block: Option<u32>, direction: Direction) -> Option<String> {
+        let wished = self.format.rate / 200;
+        let noun = direction.noun();
+        match (got, block) {
+            (BufferSize::Default, None) => Some(format!("The {noun} takes no small blocks: expect a longer delay.")),
+            (_, Some(block)) if block > wished + wished / 2 => {
+                let ms = f64::from(block) * 1e3 / f64::from(self.format.rate);
+                Some(format!("The {noun} works in blocks of {ms:.0} ms instead of 5: expect a longer delay."))
+            }
+            _ => None,
+        }
+    }
+}
+
+/// The best of what `device` offers.
+pub(super) fn choose(device: &Device, direction: Direction) -> Result<Choice, Refusal> {
+    let ranges: Vec<SupportedStreamConfigRange> = match direction {
+        Direction::Input => device.supported_input_configs().map_err(Refusal::Error)?.collect(),
+        Direction::Output => device.supported_output_configs().map_err(Refusal::Error)?.collect(),
+    };
+    best(&ranges).ok_or(Refusal::Nothing)
+}
+
+fn best(ranges: &[SupportedStreamConfigRange]) -> Option<Choice> {
+    ranges
+        .iter()
+        .filter(|range| (1..=CHANNELS_MAX).contains(&range.channels()))
+        .filter_map(|range| {
+            let (low, high) = (range.min_sample_rate().max(RATE_MIN), range.max_sample_rate().min(RATE_MAX));
+            let rate = (low <= high).then(|| SAMPLE_RATE.clamp(low, high))?;
+            let quality = quality(range.sample_format())?;
+            // Above 48 kHz costs a little time, below it costs sound.
+            let distance = if rate >= SAMPLE_RATE { rate - SAMPLE_RATE } else { 2 * (SAMPLE_RATE - rate) };
+            Some(((distance, range.channels(), Reverse(quality)), range, rate))
+        })
+        .min_by_key(|(key, ..)| *key)
+        .map(|(_, range, rate)| Choice {
+            format: StreamFormat { rate, channels: range.channels() },
+            sample: range.sample_format(),
+            limits: *range.buffer_size(),
+        })
+}
+
+/// Higher is better; `None`: not a format for voices.
+fn quality(format: SampleFormat) -> Option<u8> {
+    Some(match format {
+        SampleFormat::F32 => 9,
+        SampleFormat::I32 | SampleFormat::U32 => 8,
+        SampleFormat::I24 | SampleFormat::U24 => 7,
+        SampleFormat::F64 => 6,
+        SampleFormat::I16 => 5,
+        SampleFormat::U16 => 4,
+        SampleFormat::I64 | SampleFormat::U64 => 3,
+        SampleFormat::U8 | SampleFormat::I8 => 1,
+        _ => return None,
+    })
+}
+
+/// Channels and rate as the device likes them best. Asks nothing that would open the device.
+pub(super) fn in_words(device: &Device, direction: Direction) -> String {
+    let Ok(description) = device.description() else { return String::new() };
+    // On ALSA a description has the driver's name, and its formats are known only by opening it, which can wedge a plugin.
+    if description.driver().is_some() {
+        return description.extended().nth(1).unwrap_or_default().to_owned();
+    }
+    let config = match direction {
+        Direction::Input => device.default_input_config(),
+        Direction::Output => device.default_output_config(),
+    };
+    config.map_or_else(|_| String::new(), |config| format!("{} ch, {} Hz", config.channels(), config.sample_rate()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn range(channels: u16, rates: (u32, u32), format: SampleFormat) -> SupportedStreamConfigRange {
+        SupportedStreamConfigRange::new(channels, rates.0, rates.1, SupportedBufferSize::Range { min: 64, max: 8_192 }, format)
+    }
+
+    #[test]
+    fn full_rate_comes_before_mono_and_mono_before_floats() {
+        let choice = best(&[
+            range(1, (8_000, 44_100), SampleFormat::F32),
+            range(2, (8_000, 48_000), SampleFormat::F32),
+            range(1, (48_000, 48_000), SampleFormat::I16),
+        ]);
+        let choice = choice.expect("three formats");
+        assert_eq!((choice.format, choice.sample), (StreamFormat { rate: 48_000, channels: 1 }, SampleFormat::I16));
+        let choice = best(&[range(2, (96_000, 192_000), SampleFormat::I32), range(1, (44_100, 44_100), SampleFormat::I16)]).expect("two");
+        assert_eq!(choice.format.rate, 44_100);
+        assert!(best(&[range(2, (48_000, 48_000), SampleFormat::DsdU8)]).is_none());
+    }
+
+    #[test]
+    fn five_milliseconds_are_asked_for_first() {
+        let choice = best(&[range(1, (44_100, 44_100), SampleFormat::I16)]).expect("one");
+        let sizes: Vec<BufferSize> = choice.attempts().collect();
+        assert_eq!(sizes, [BufferSize::Fixed(220), BufferSize::Fixed(441), BufferSize::Default]);
+        assert_eq!(choice.remark(sizes[0], Some(220), Direction::Input), None);
+        assert!(choice.remark(sizes[1], Some(441), Direction::Input).is_some_and(|text| text.contains("10 ms")));
+        let limits = SupportedBufferSize::Range { min: 1_024, max: 4_096 };
+        assert_eq!(super::super::block_sizes(48_000, limits)[0], BufferSize::Fixed(1_024));
+    }
+}
