@@ -2,6 +2,7 @@
 
 pub mod command;
 pub mod controls;
+pub mod devices;
 pub mod meters;
 pub mod notice;
 pub mod notices;
@@ -15,6 +16,7 @@ pub mod wave;
 pub use crate::call::{CallState, Reason};
 pub use command::{Command, SEALED_NOT_YET, Switch, Target, WORDS};
 pub use controls::{Controls, Holder};
+pub use devices::DeviceCommand;
 pub use meters::{Meters, PeerSnapshot, Snapshot, Stack};
 pub use notice::{DeviceEntry, DeviceStatus, Direction, Notice};
 pub use notices::Notices;

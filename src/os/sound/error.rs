@@ -145,8 +145,12 @@ impl Failure {
             Self::Gone => format!("The {noun} \"{name}\" is gone: plug it in again, or choose another; the call goes on."),
             Self::Broken => format!("The {noun} \"{name}\" stopped with an error: it is opened again; the call goes on."),
             Self::Stalled => format!("The {noun} \"{name}\" has stood still for a second: it is opened again; the call goes on."),
-            Self::PermissionDenied => format!("The {noun} \"{name}\" was taken from this program: allow its use, or choose another device."),
-            Self::DiskFull => format!("The file of \"{name}\" cannot grow (disk full?): make room, or choose another output; the call goes on."),
+            Self::PermissionDenied => {
+                format!("The {noun} \"{name}\" was taken from this program: allow its use, or choose another device.")
+            }
+            Self::DiskFull => {
+                format!("The file of \"{name}\" cannot grow (disk full?): make room, or choose another output; the call goes on.")
+            }
         }
     }
 }
@@ -167,10 +171,7 @@ mod tests {
     #[test]
     fn an_error_names_the_thing_and_says_what_to_do() {
         let busy = OpenError::Busy { direction: Direction::Input, name: "hw:0".into() };
-        assert_eq!(
-            busy.to_string(),
-            "The microphone \"hw:0\" is in use by another program: close that one, or choose another device."
-        );
+        assert_eq!(busy.to_string(), "The microphone \"hw:0\" is in use by another program: close that one, or choose another device.");
         assert!(busy.may_pass());
         assert!(!OpenError::NotAWav { path: "x.wav".into(), why: "no RIFF".into() }.may_pass());
     }

@@ -64,12 +64,7 @@ pub(super) fn build_output(
     }
 }
 
-fn input<T: SizedSample>(
-    device: &Device,
-    config: StreamConfig,
-    mut callback: InputCallback,
-    health: Arc<Health>,
-) -> Result<Stream, Error>
+fn input<T: SizedSample>(device: &Device, config: StreamConfig, mut callback: InputCallback, health: Arc<Health>) -> Result<Stream, Error>
 where
     f32: FromSample<T>,
 {

@@ -1,0 +1,359 @@
+//! The devices thread: opens, closes and watches the streams of microphone and loudspeaker, and replaces what is lost.
+//!
+//! ```text
+//! DeviceCommand --> devices --opens--> capture callback: MicWriter --ring--> MicReader: sender
+//!                      |    --opens--> playback callback: Playback
+//!                      '--> Notice::{Device, Microphone, Devices, Info, Problem}
+//! ```
+//!
+//! What a callback works with survives its stream: it sits in that stream's seat, and moves to the next one's. Between two
+//! streams a virtual device goes on. All that may block (opening, listing) runs on a thread of its own.
+
+mod ear;
+mod mic;
+mod seat;
+mod slot;
+
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::{Receiver, Sender, bounded, select};
+
+use super::{CallState, Controls, DeviceStatus, Holder, Meters, Notice, Notices};
+use crate::os::sound::{Backend, DeviceEntry, Direction, OpenError, Opened, Stream};
+use crate::units::PeerId;
+pub use ear::Ear;
+pub use mic::{MicReader, MicWriter, mic_ring};
+use slot::{Event, Parts, Slot};
+
+/// Between two looks at running streams.
+const LOOK: Duration = Duration::from_millis(100);
+/// The same, with nothing to look at.
+const IDLE_LOOK: Duration = Duration::from_millis(250);
+/// Between two questions for the system's default devices.
+const DEFAULT_POLL: Duration = Duration::from_secs(2);
+/// An answer that does not come in this time is given up.
+const ANSWER_MAX: Duration = Duration::from_secs(10);
+/// How long the loudspeaker runs on after the last call, and at the start, so that a missing one is told at once.
+const LINGER: Duration = Duration::from_secs(5);
+const DEFAULT: &str = "default";
+
+/// What the devices thread can be asked.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum DeviceCommand {
+    /// What `--input`, `--output` and `--host` take.
+    SetInput(String),
+    SetOutput(String),
+    SetHost(String),
+    /// From this side's call or answer until hang-up.
+    RunMicrophone(bool),
+    /// The picker's level test: the microphone runs, without a call.
+    LevelTest(bool),
+    /// Asks for a [`Notice::Devices`].
+    List,
+}
+
+/// All that the devices thread owns. It ends when `commands` is disconnected.
+pub struct DevicesConfig<E> {
+    pub backend: Arc<dyn Backend>,
+    pub input: String,
+    pub output: String,
+    pub commands: Receiver<DeviceCommand>,
+    pub notices: Notices,
+    pub meters: Arc<Meters>,
+    pub controls: Arc<Controls>,
+    pub mic: MicWriter,
+    /// [`super::playback::Playback`], or what a test listens with.
+    pub playback: Box<E>,
+    /// Makes another (with new rings) when a wedged callback keeps the first; `None`: wait for that one.
+    pub new_playback: Box<dyn FnMut() -> Option<Box<E>> + Send>,
+}
+
+/// What threads that may block tell the devices thread.
+enum Report {
+    Opened { direction: Direction, ticket: u64, result: Result<Stream, OpenError> },
+    Listed(Vec<DeviceEntry>),
+    Defaults([Option<String>; 2]),
+}
+
+struct Devices<E> {
+    backend: Arc<dyn Backend>,
+    input: Slot<MicWriter>,
+    output: Slot<E>,
+    notices: Notices,
+    meters: Arc<Meters>,
+    controls: Arc<Controls>,
+    reports: Sender<Report>,
+    in_call: bool,
+    level_test: bool,
+    output_until: Instant,
+    polled: Instant,
+    /// Since when the defaults' answer is awaited.
+    asked: Option<Instant>,
+}
+
+/// Starts the thread.
+///
+/// # Errors
+/// The system has no thread to give.
+pub fn spawn<E: Ear>(config: DevicesConfig<E>) -> io::Result<JoinHandle<()>> {
+    std::thread::Builder::new().name("devices".into()).spawn(move || {
+        let (reports, reported) = bounded(16);
+        let commands = config.commands.clone();
+        Devices::new(config, reports, Instant::now()).run(&commands, &reported);
+    })
+}
+
+impl<E: Ear> Devices<E> {
+    fn new(config: DevicesConfig<E>, reports: Sender<Report>, now: Instant) -> Self {
+        let meters = config.meters.clone();
+        let input = Slot::new(Parts {
+            direction: Direction::Input,
+            spec: config.input,
+            backend: config.backend.clone(),
+            open: Arc::new(open_input),
+            fallback_spec: "silence",
+            reports: reports.clone(),
+            sitter: Box::new(config.mic),
+            replace: Box::new(|| None),
+            refresh: MicWriter::mark_gap,
+        });
+        let output = Slot::new(Parts {
+            direction: Direction::Output,
+            spec: config.output,
+            backend: config.backend.clone(),
+            open: Arc::new(move |backend: &dyn Backend, spec: &str, seat| open_output(backend, spec, &seat, &meters)),
+            fallback_spec: "null",
+            reports: reports.clone(),
+            sitter: config.playback,
+            replace: config.new_playback,
+            refresh: |_| {},
+        });
+        Self {
+            backend: config.backend,
+            input,
+            output,
+            notices: config.notices,
+            meters: config.meters,
+            controls: config.controls,
+            reports,
+            in_call: false,
+            level_test: false,
+            output_until: now + LINGER,
+            polled: now,
+            asked: None,
+        }
+    }
+
+    fn run(mut self, commands: &Receiver<DeviceCommand>, reported: &Receiver<Report>) {
+        loop {
+            let look = if self.input.is_busy() || self.output.is_busy() { LOOK } else { IDLE_LOOK };
+            select! {
+                recv(commands) -> command => match command {
+                    Ok(command) => self.handle_command(command, Instant::now()),
+                    Err(_) => break,
+                },
+                recv(reported) -> report => if let Ok(report) = report {
+                    self.handle_report(report, Instant::now());
+                },
+                default(look) => self.handle_look(Instant::now()),
+            }
+            self.announce();
+        }
+        self.input.handle_wanted(false, Instant::now());
+        self.output.handle_wanted(false, Instant::now());
+        self.announce();
+    }
+
+    fn handle_command(&mut self, command: DeviceCommand, now: Instant) {
+        match command {
+            DeviceCommand::SetInput(spec) => self.input.handle_spec(spec, now),
+            DeviceCommand::SetOutput(spec) => {
+                self.output_until = now + LINGER;
+                self.output.handle_spec(spec, now);
+            }
+            DeviceCommand::SetHost(host) => self.set_host(&host, now),
+            DeviceCommand::RunMicrophone(run) => self.in_call = run,
+            DeviceCommand::LevelTest(run) => self.level_test = run,
+            DeviceCommand::List => self.list(),
+        }
+        self.want(now);
+    }
+
+    fn want(&mut self, now: Instant) {
+        self.input.handle_wanted(self.in_call || self.level_test, now);
+        let taken = |id| !matches!(self.meters.state(id), CallState::Idle | CallState::Ended(_));
+        if self.in_call || PeerId::all().any(taken) {
+            self.output_until = now + LINGER;
+        }
+        self.output.handle_wanted(now < self.output_until, now);
+    }
+
+    fn handle_report(&mut self, report: Report, now: Instant) {
+        match report {
+            Report::Opened { direction: Direction::Input, ticket, result } => self.input.handle_opened(ticket, result, now),
+            Report::Opened { direction: Direction::Output, ticket, result } => self.output.handle_opened(ticket, result, now),
+            Report::Listed(entries) => self.notices.announce(Notice::Devices(entries)),
+            Report::Defaults(defaults) => self.follow(defaults, now),
+        }
+    }
+
+    fn handle_look(&mut self, now: Instant) {
+        self.want(now);
+        self.input.handle_look(now);
+        self.output.handle_look(now);
+        let follows = |spec: &str, running: Option<&Opened>| spec == DEFAULT && running.is_some();
+        let to_follow = follows(self.input.spec(), self.input.running()) || follows(self.output.spec(), self.output.running());
+        let unanswered = self.asked.is_some_and(|asked| now.saturating_duration_since(asked) < ANSWER_MAX);
+        if to_follow && !unanswered && now.saturating_duration_since(self.polled) >= DEFAULT_POLL {
+            (self.polled, self.asked) = (now, Some(now));
+            self.ask("ask-defaults", |backend| Report::Defaults([Direction::Input, Direction::Output].map(|way| backend.default_id(way))));
+        }
+    }
+
+    /// The system's default may have changed under a stream that stays where it is.
+    fn follow(&mut self, [input, output]: [Option<String>; 2], now: Instant) {
+        self.asked = None;
+        let moved = |spec: &str, running: Option<&Opened>, id: Option<String>| {
+            spec == DEFAULT && running.zip(id).is_some_and(|(running, id)| running.id != id)
+        };
+        if moved(self.input.spec(), self.input.running(), input) {
+            self.notices.info("The system's default microphone has changed: following it.");
+            self.input.restart(now);
+        }
+        if moved(self.output.spec(), self.output.running(), output) {
+            self.notices.info("The system's default loudspeaker has changed: following it.");
+            self.output.restart(now);
+        }
+    }
+
+    fn list(&self) {
+        self.ask("list-devices", |backend| Report::Listed(backend.list()));
+    }
+
+    fn ask(&self, name: &str, question: impl FnOnce(&dyn Backend) -> Report + Send + 'static) {
+        let (backend, reports) = (self.backend.clone(), self.reports.clone());
+        let asking = std::thread::Builder::new().name(name.into()).spawn(move || {
+            let _ = reports.send(question(backend.as_ref()));
+        });
+        if let Err(error) = asking {
+            tracing::warn!("{name}: {error}");
+        }
+    }
+
+    fn set_host(&mut self, host: &str, now: Instant) {
+        match self.backend.with_host(Some(host)) {
+            Err(error) => self.notices.problem(error.to_string()),
+            Ok(backend) => {
+                self.backend = backend.clone();
+                self.output_until = now + LINGER;
+                // A card's name means nothing on another host; a file stays a file.
+                let keep = |spec: &str| if is_virtual(spec) { spec.to_owned() } else { DEFAULT.to_owned() };
+                let (input, output) = (keep(self.input.spec()), keep(self.output.spec()));
+                self.input.handle_backend(backend.clone(), input, now);
+                self.output.handle_backend(backend, output, now);
+            }
+        }
+    }
+
+    fn announce(&mut self) {
+        for event in self.input.take_events() {
+            match &event {
+                // Unseen and unheard, nobody stays on air: what is held must be pressed anew. The latch lasts until hang-up.
+                Event::Lost { was_running: true, .. } => {
+                    let open = self.controls.holds(Holder::Open, Instant::now());
+                    self.controls.release_all();
+                    if open {
+                        self.controls.hold(Holder::Open);
+                    }
+                }
+                Event::Xruns(count) => tracing::debug!(count, "microphone overruns"),
+                _ => {}
+            }
+            self.tell(Direction::Input, event);
+        }
+        for event in self.output.take_events() {
+            if let Event::Xruns(count) = &event {
+                self.meters.out.underruns.add(u64::from(*count));
+            }
+            self.tell(Direction::Output, event);
+        }
+        let runs = self.input.running().is_some();
+        if self.meters.mic.running.swap(runs, Relaxed) != runs {
+            if !runs {
+                self.meters.mic.capture_delay_ms.clear();
+            }
+            self.notices.announce(Notice::Microphone(runs));
+        }
+        let runs = self.output.running().is_some();
+        if self.meters.out.running.swap(runs, Relaxed) != runs && !runs {
+            self.meters.out.card_delay_ms.clear();
+        }
+    }
+
+    fn tell(&self, direction: Direction, event: Event) {
+        let status = match event {
+            Event::Opened(opened) => {
+                tracing::info!(?opened, "{} opened", direction.noun());
+                if let Some(remark) = opened.remark {
+                    self.notices.info(remark);
+                }
+                let (rate, channels) = (opened.format.rate, opened.format.channels);
+                DeviceStatus::Open { name: opened.name, rate, channels, block: opened.block }
+            }
+            Event::Lost { sentence, .. } => {
+                tracing::warn!("{sentence}");
+                DeviceStatus::Lost { sentence }
+            }
+            Event::Closed => DeviceStatus::Closed,
+            Event::Xruns(_) => return,
+        };
+        self.notices.announce(Notice::Device { direction, status });
+    }
+}
+
+fn is_virtual(spec: &str) -> bool {
+    matches!(spec.split(':').next(), Some("wav" | "wav-loop" | "tone" | "voice" | "silence" | "null"))
+}
+
+fn open_input(backend: &dyn Backend, spec: &str, seat: Arc<seat::Seat<MicWriter>>) -> Result<Stream, OpenError> {
+    open_checked(Direction::Input, spec, |refused| {
+        backend.open_input(spec, &mut |format| {
+            mic::callback(seat.clone(), format).unwrap_or_else(|error| {
+                *refused = Some(error.to_string());
+                Box::new(|_, _| {})
+            })
+        })
+    })
+}
+
+fn open_output<E: Ear>(backend: &dyn Backend, spec: &str, seat: &Arc<seat::Seat<E>>, meters: &Arc<Meters>) -> Result<Stream, OpenError> {
+    open_checked(Direction::Output, spec, |refused| {
+        backend.open_output(spec, &mut |format| {
+            ear::callback(seat.clone(), format, meters.clone()).unwrap_or_else(|error| {
+                *refused = Some(error.to_string());
+                Box::new(|out, _| out.fill(0.0))
+            })
+        })
+    })
+}
+
+/// A backend that grants a rate which cannot be converted has opened nothing of use.
+fn open_checked(
+    direction: Direction,
+    spec: &str,
+    open: impl FnOnce(&mut Option<String>) -> Result<Stream, OpenError>,
+) -> Result<Stream, OpenError> {
+    let mut refused = None;
+    let stream = open(&mut refused)?;
+    match refused {
+        None => Ok(stream),
+        Some(why) => Err(OpenError::Unsupported { direction, name: spec.into(), why }),
+    }
+}
+
+#[cfg(test)]
+mod tests;
