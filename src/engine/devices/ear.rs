@@ -38,14 +38,12 @@ pub(super) fn callback<E: Ear>(seat: Arc<Seat<E>>, format: StreamFormat, meters:
     let mut mono = vec![0f32; PIECE];
     let mut shown_ms: Option<f32> = None;
     Ok(Box::new(move |out, time| {
-        let mut peak = 0f32;
         let heard = seat.with(|ear| {
             for piece in out.chunks_mut(PIECE * channels) {
                 let samples = &mut mono[..piece.len() / channels];
                 puller.pull(samples, &mut |wanted| ear.fill(wanted, time.now));
                 for (frame, sample) in piece.chunks_exact_mut(channels).zip(samples.iter()) {
                     frame.fill(*sample);
-                    peak = peak.max(sample.abs());
                 }
             }
         });
@@ -54,7 +52,6 @@ pub(super) fn callback<E: Ear>(seat: Arc<Seat<E>>, format: StreamFormat, meters:
             return;
         }
         let frames = out.len() / channels;
-        meters.out.peak.push(peak);
         meters.out.block_samples.set(frames as f32 * SAMPLE_RATE as f32 / format.rate as f32);
         let delay_ms = delay_ms(frames, format.rate, time) + held_back_ms;
         let shown = shown_ms.map_or(delay_ms, |shown| shown + (delay_ms - shown) * SMOOTHING);
