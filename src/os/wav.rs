@@ -191,7 +191,7 @@ mod tests {
         let folder = tempfile::tempdir().expect("folder");
         let path = folder.path().join("a.wav");
         let mut writer = WavWriter::create(&path).expect("created");
-        assert_eq!(samples_of(&path), []);
+        assert!(samples_of(&path).is_empty());
         writer.write(&vec![0.25; 60_000]).expect("written");
         // As after SIGKILL: nothing of the writer runs any more.
         std::mem::forget(writer);
