@@ -3,6 +3,7 @@
 pub mod command;
 pub mod controls;
 pub mod devices;
+pub mod disk;
 pub mod meters;
 pub mod notice;
 pub mod notices;

@@ -76,7 +76,7 @@ pub enum Notice {
         status: DeviceStatus,
     },
     Devices(Vec<DeviceEntry>),
-    /// The files of a recording; empty: it ended.
+    /// The files of a recording (before the first sound: the directory they will be in); empty: it ended.
     Recording {
         files: Vec<PathBuf>,
     },

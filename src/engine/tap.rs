@@ -183,6 +183,18 @@ impl TapReader {
         self.shared.dropped.load(Relaxed)
     }
 
+    /// Samples in the ring, those of an earlier recording included.
+    #[must_use]
+    pub fn waiting(&self) -> usize {
+        self.samples.slots()
+    }
+
+    /// The writer is gone.
+    #[must_use]
+    pub fn is_abandoned(&self) -> bool {
+        self.samples.is_abandoned()
+    }
+
     /// The writer is gone, and all it wrote was read.
     #[must_use]
     pub fn is_over(&self) -> bool {
