@@ -184,7 +184,7 @@ fn crates_stay_in_their_corners() {
         let is_in = |corner: &&str| file.name == **corner || file.name.starts_with(&format!("{corner}/"));
         for found in file.paths().into_iter().filter(paths::Found::is_long) {
             for (name, corners) in CORNERS.iter().filter(|(name, _)| found.starts_with(name)) {
-                if !corners.iter().any(|corner| is_in(corner)) {
+                if !corners.iter().any(is_in) {
                     complaints.push(format!("src/{}.rs:{}: `{name}` is for {} only", file.name, found.line, corners.join(", ")));
                 }
             }

@@ -65,9 +65,14 @@ fn a_packet_cut_anywhere_is_read_or_refused() {
 
 #[test]
 fn the_fuzz_corpus_holds() {
-    let targets: [(&str, fn(&[u8])); 4] = [("datagram", check::datagram), ("rtp", check::rtp), ("rtcp", check::rtcp), ("red", check::red)];
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    if root.join("Cargo.toml.orig").exists() {
+        return; // a package from crates.io, which leaves the fuzz targets out
+    }
+    type Property = fn(&[u8]);
+    let targets: [(&str, Property); 4] = [("datagram", check::datagram), ("rtp", check::rtp), ("rtcp", check::rtcp), ("red", check::red)];
     for (target, property) in targets {
-        let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus").join(target);
+        let dir = root.join("fuzz/corpus").join(target);
         let mut count = 0;
         for entry in fs::read_dir(&dir).unwrap_or_else(|error| panic!("{}: {error}", dir.display())) {
             let path = entry.unwrap().path();

@@ -139,8 +139,11 @@ pub fn parse(body: &[u8]) -> Result<Tlvs<'_>, Malformed> {
     Ok(Tlvs(body))
 }
 
-/// Type, value and what follows; `None` at the end.
-fn split(bytes: &[u8]) -> Result<Option<(u8, &[u8], &[u8])>, Malformed> {
+/// Type, value and what follows.
+type Field<'a> = (u8, &'a [u8], &'a [u8]);
+
+/// The first field, padding passed over; `None` at the end.
+fn split(bytes: &[u8]) -> Result<Option<Field<'_>>, Malformed> {
     let padding = bytes.iter().take_while(|byte| **byte == kind::PAD).count();
     let mut reader = Reader(&bytes[padding..]);
     if reader.0.is_empty() {

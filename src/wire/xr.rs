@@ -61,7 +61,7 @@ impl VoipMetrics {
     /// "Unavailable" in the fields that can say so.
     pub const UNAVAILABLE: u8 = 127;
     /// [`VoipMetrics::rx_config`] of what we are: enhanced concealment, adaptive buffer, adapting fast.
-    pub const RX_CONFIG: u8 = 0b10_11_0000;
+    pub const RX_CONFIG: u8 = 0b1011_0000;
 
     fn parse(data: &[u8]) -> Result<Self, Malformed> {
         let mut reader = Reader(data);

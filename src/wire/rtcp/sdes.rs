@@ -71,8 +71,11 @@ impl<'a> Iterator for SdesItems<'a> {
     }
 }
 
-/// Kind, text and what follows; `None` at the end of the list. A list that ends with its packet, without a zero, is let pass.
-fn split_item(bytes: &[u8]) -> Result<Option<(u8, &[u8], &[u8])>, Malformed> {
+/// Kind, text and what follows.
+type Field<'a> = (u8, &'a [u8], &'a [u8]);
+
+/// The first item; `None` at the end of the list. A list that ends with its packet, without a zero, is let pass.
+fn split_item(bytes: &[u8]) -> Result<Option<Field<'_>>, Malformed> {
     if matches!(bytes, [] | [0, ..]) {
         return Ok(None);
     }
