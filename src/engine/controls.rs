@@ -97,17 +97,16 @@ impl Controls {
         self.on_air_until[holder as usize].store(UNTIL_RELEASED, Relaxed);
     }
 
+    /// `holder` un-keys now. What was said until this moment still leaves, though the card has yet to bring it.
     pub fn release(&self, holder: Holder) {
-        self.on_air_until[holder as usize].store(0, Relaxed);
+        self.on_air_until[holder as usize].fetch_min(self.nanos(Instant::now()), Relaxed);
     }
 
     /// Everybody un-keys, and what is still held down must be pressed anew: a call begins or ends, suspend,
     /// lost device, panic.
     pub fn release_all(&self) {
         self.call.fetch_add(1, Relaxed);
-        for holder in Holder::ALL {
-            self.release(holder);
-        }
+        self.on_air_until.iter().for_each(|until| until.store(0, Relaxed));
     }
 
     /// Whether `holder`'s lease covers the moment `at`.
@@ -226,6 +225,20 @@ mod tests {
         controls.set_muted(false);
         controls.release_all();
         assert_eq!(controls.on_air(start), None);
+    }
+
+    #[test]
+    fn a_release_keeps_what_was_said_before_it_and_nothing_after() {
+        let controls = Controls::default();
+        std::hint::black_box(&controls);
+        let before = Instant::now();
+        controls.hold(Holder::Key);
+        while Instant::now() == before {}
+        controls.release(Holder::Key);
+        assert_eq!(controls.on_air(before), Some(Holder::Key));
+        assert_eq!(controls.on_air(Instant::now()), None);
+        controls.release_all();
+        assert_eq!(controls.on_air(before), None);
     }
 
     #[test]
