@@ -49,7 +49,7 @@ fn we_hear_pcmu_from_ffmpeg() {
 /// The SDP that opens a voicetui sending to `port`.
 fn sdp(port: u16, into: &Path) {
     let output = Command::new(env!("CARGO_BIN_EXE_voicetui"))
-        .args(["--sdp", &format!("127.0.0.1:{port}")])
+        .args(["--sdp", "--bind", "127.0.0.1", "--port", &port.to_string()])
         .env("HOME", into.parent().expect("a directory"))
         .output()
         .expect("voicetui runs");
