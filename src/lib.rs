@@ -3,6 +3,7 @@
 //! ```text
 //! main.rs     parse, run, exit code
 //! cli.rs      clap -> Settings          config.rs   the TOML file and its merge with the command line
+//! run.rs      what the command line asked for, done
 //! -- pure: no clock, thread, socket, device, terminal or randomness of their own
 //! units.rs    newtypes and sizes
 //! wire.rs     bytes <-> packets         audio.rs    frames: codec, mixer, resample, meter, gate, process
@@ -17,7 +18,8 @@
 //! mic callback --samples--> ring --> sender [Uplink] --media--> socket
 //! receiver [Downlink] --Packet--> a ring a peer --> playback callback [Playback] --mixed--> card
 //! receiver --SendPlan--> sender          sender --counts--> receiver
-//! ui, control --Command--> receiver, devices, disk       Notice --> ui       Controls, Meters: atomics
+//! sender, playouts --taps--> disk        Playback --far-end ring--> (echo reference)
+//! ui, control --Command--> receiver, devices, disk       Notice --> ui, control       Controls, Meters: atomics
 //! ```
 //!
 //! Who may import whom stands in `tests/layers.rs`, which enforces it.
@@ -29,16 +31,11 @@ pub mod config;
 pub mod engine;
 pub mod os;
 pub mod playout;
+mod run;
 pub mod session;
 pub mod talk;
 pub mod ui;
 pub mod units;
 pub mod wire;
 
-/// Runs the program as its command line says.
-///
-/// # Errors
-/// One clear sentence for the user, to be printed after the screen is gone.
-pub fn run() -> anyhow::Result<()> {
-    Ok(())
-}
+pub use run::run;

@@ -1,6 +1,7 @@
 //! Every call into the operating system: sound, sockets, files, clocks. Thin, behind cfg.
 
 pub mod clock;
+pub mod signals;
 pub mod socket;
 pub mod sound;
 pub mod virtual_sound;

@@ -23,6 +23,7 @@ const ROOMS: &[(&str, Kind, &[&str])] = &[
     ("ui",      Kind::Shell, &["units", "talk", "engine"]),
     ("cli",     Kind::Free,  &[]),
     ("config",  Kind::Free,  &[]),
+    ("run",     Kind::Free,  &[]),
     ("lib",     Kind::Free,  &[]),
     ("main",    Kind::Free,  &[]),
 ];

@@ -54,6 +54,8 @@ pub enum DeviceCommand {
     LevelTest(bool),
     /// Asks for a [`Notice::Devices`].
     List,
+    /// Close everything and end the thread, whoever still holds the other end of the channel.
+    End,
 }
 
 /// All that the devices thread owns. It ends when `commands` is disconnected.
@@ -61,6 +63,8 @@ pub struct DevicesConfig<E> {
     pub backend: Arc<dyn Backend>,
     pub input: String,
     pub output: String,
+    /// The virtual input that stands in while no card can be had.
+    pub input_without_card: String,
     pub commands: Receiver<DeviceCommand>,
     pub notices: Notices,
     pub meters: Arc<Meters>,
@@ -115,7 +119,7 @@ impl<E: Ear> Devices<E> {
             spec: config.input,
             backend: config.backend.clone(),
             open: Arc::new(open_input),
-            fallback_spec: "silence",
+            fallback_spec: config.input_without_card,
             reports: reports.clone(),
             sitter: Box::new(config.mic),
             replace: Box::new(|| None),
@@ -126,7 +130,7 @@ impl<E: Ear> Devices<E> {
             spec: config.output,
             backend: config.backend.clone(),
             open: Arc::new(move |backend: &dyn Backend, spec: &str, seat| open_output(backend, spec, &seat, &meters)),
-            fallback_spec: "null",
+            fallback_spec: "null".into(),
             reports: reports.clone(),
             sitter: config.playback,
             replace: config.new_playback,
@@ -153,8 +157,8 @@ impl<E: Ear> Devices<E> {
             let look = if self.input.is_busy() || self.output.is_busy() { LOOK } else { IDLE_LOOK };
             select! {
                 recv(commands) -> command => match command {
+                    Ok(DeviceCommand::End) | Err(_) => break,
                     Ok(command) => self.handle_command(command, Instant::now()),
-                    Err(_) => break,
                 },
                 recv(reported) -> report => if let Ok(report) = report {
                     self.handle_report(report, Instant::now());
@@ -179,6 +183,7 @@ impl<E: Ear> Devices<E> {
             DeviceCommand::RunMicrophone(run) => self.in_call = run,
             DeviceCommand::LevelTest(run) => self.level_test = run,
             DeviceCommand::List => self.list(),
+            DeviceCommand::End => {}
         }
         self.want(now);
     }

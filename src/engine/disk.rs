@@ -38,6 +38,8 @@ pub enum DiskCommand {
         label: String,
         tap: TapReader,
     },
+    /// Finish the files and end the thread, whoever still holds the other end of the channel.
+    End,
 }
 
 /// Starts the thread. It ends, with its files finished, when every sender of `commands` is gone.
@@ -78,9 +80,9 @@ impl Recorder {
                 Some(_) => commands.recv_timeout(EMPTY_EVERY),
             };
             match received {
+                Ok(DiskCommand::End) | Err(RecvTimeoutError::Disconnected) => break,
                 Ok(command) => self.handle_command(command),
                 Err(RecvTimeoutError::Timeout) => {}
-                Err(RecvTimeoutError::Disconnected) => break,
             }
             self.empty_taps(Instant::now());
         }
@@ -105,6 +107,7 @@ impl Recorder {
                 }
                 self.heard.push(track);
             }
+            DiskCommand::End => {}
         }
     }
 

@@ -70,7 +70,7 @@ pub(super) struct Slot<T> {
     backend: Arc<dyn Backend>,
     open: Arc<Open<T>>,
     /// The virtual device between streams.
-    fallback_spec: &'static str,
+    fallback_spec: String,
     reports: Sender<Report>,
     replace: Box<dyn FnMut() -> Option<Box<T>> + Send>,
     /// Prepares it for its next stream.
@@ -97,7 +97,7 @@ pub(super) struct Parts<T> {
     pub(super) spec: String,
     pub(super) backend: Arc<dyn Backend>,
     pub(super) open: Arc<Open<T>>,
-    pub(super) fallback_spec: &'static str,
+    pub(super) fallback_spec: String,
     pub(super) reports: Sender<Report>,
     pub(super) sitter: Box<T>,
     /// Makes another when a wedged callback keeps the one.
@@ -291,7 +291,7 @@ impl<T: Send + 'static> Slot<T> {
             return;
         }
         let seat = Arc::new(Seat::default());
-        match (self.open)(self.backend.as_ref(), self.fallback_spec, seat.clone()) {
+        match (self.open)(self.backend.as_ref(), &self.fallback_spec, seat.clone()) {
             Ok(stream) => self.fallback = Some(self.seat_in(Running::new(stream, seat, now))),
             Err(error) => tracing::warn!("{}: {error}", self.fallback_spec),
         }

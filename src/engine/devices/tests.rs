@@ -53,6 +53,7 @@ impl Bench {
             backend,
             input: input.into(),
             output: output.into(),
+            input_without_card: "silence".into(),
             commands: commanded,
             notices: announcer,
             meters: meters.clone(),

@@ -1,0 +1,184 @@
+//! Where commands enter: each goes straight to the atomics or to the one thread that can carry it out. Any thread.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::{Sender, TrySendError};
+
+use super::devices::DeviceCommand;
+use super::disk::DiskCommand;
+use super::{Command, Controls, Holder, Meters, Notice, Notices, Switch};
+use crate::call::CallState;
+use crate::units::PeerId;
+
+/// A handle that takes commands; clones share one engine.
+#[derive(Clone)]
+pub struct Commander {
+    pub(super) controls: Arc<Controls>,
+    pub(super) meters: Arc<Meters>,
+    pub(super) notices: Notices,
+    pub(super) call: Sender<Command>,
+    pub(super) waker: Arc<mio::Waker>,
+    pub(super) devices: Sender<DeviceCommand>,
+    pub(super) disk: Sender<DiskCommand>,
+    pub(super) talk_timeout: Duration,
+}
+
+impl Commander {
+    /// Carries `command` out, or hands it to the thread that will. Never blocks.
+    ///
+    /// # Errors
+    /// One sentence: why it cannot be done now.
+    pub fn send(&self, command: Command) -> Result<(), String> {
+        match command {
+            Command::Talk(switch) => self.talk(switch, Instant::now()),
+            Command::Open(switch) => self.open(switch, Instant::now()),
+            Command::Mute(switch) => {
+                self.controls.set_muted(switch.apply(self.controls.muted()));
+                Ok(())
+            }
+            Command::Deafen(switch) => {
+                self.controls.set_deafened(switch.apply(self.controls.deafened()));
+                Ok(())
+            }
+            Command::Record(switch) => self.hand(&self.disk, DiskCommand::Record(switch)),
+            Command::Input(spec) => self.hand(&self.devices, DeviceCommand::SetInput(spec)),
+            Command::Output(spec) => self.hand(&self.devices, DeviceCommand::SetOutput(spec)),
+            Command::Host(name) => self.hand(&self.devices, DeviceCommand::SetHost(name)),
+            Command::ListDevices => self.hand(&self.devices, DeviceCommand::List),
+            Command::LevelTest(switch) => self.hand(&self.devices, DeviceCommand::LevelTest(switch == Switch::On)),
+            Command::Stats => {
+                self.notices.announce(Notice::Stats);
+                Ok(())
+            }
+            Command::Quit => {
+                self.controls.release_all();
+                self.notices.announce(Notice::Quit);
+                Ok(())
+            }
+            Command::Call { .. } | Command::Hangup(_) | Command::Answer(_) | Command::Decline(_) | Command::Volume { .. } => {
+                self.hand(&self.call, command)?;
+                self.waker.wake().map_err(|error| format!("The network thread cannot be woken ({error}); quit and start again."))
+            }
+        }
+    }
+
+    /// Ends the threads that take commands, whoever still holds a clone of this.
+    pub(super) fn end(&self) {
+        // Blocking for a moment if full: these threads always come back to their commands.
+        let _ = self.devices.send(DeviceCommand::End);
+        let _ = self.disk.send(DiskCommand::End);
+    }
+
+    fn hand<T>(&self, channel: &Sender<T>, command: T) -> Result<(), String> {
+        channel.try_send(command).map_err(|error| match error {
+            TrySendError::Full(_) => "Too many commands wait already; try again in a moment.".into(),
+            TrySendError::Disconnected(_) => "voicetui is ending; the command was not carried out.".into(),
+        })
+    }
+
+    fn somebody_hears(&self) -> Result<(), String> {
+        if PeerId::all().any(|id| self.meters.state(id) == CallState::Live) {
+            return Ok(());
+        }
+        Err("Nobody to talk to: call somebody, or answer a call, first.".into())
+    }
+
+    fn talk(&self, switch: Switch, now: Instant) -> Result<(), String> {
+        if !switch.apply(self.controls.holds(Holder::Ctl, now)) {
+            self.controls.release(Holder::Ctl);
+            return Ok(());
+        }
+        self.somebody_hears()?;
+        self.controls.lease(Holder::Ctl, now + self.talk_timeout);
+        self.refuse_while_muted()
+    }
+
+    fn open(&self, switch: Switch, now: Instant) -> Result<(), String> {
+        if !switch.apply(self.controls.holds(Holder::Open, now)) {
+            self.controls.release(Holder::Open);
+            return Ok(());
+        }
+        self.somebody_hears()?;
+        self.controls.hold(Holder::Open);
+        self.refuse_while_muted()
+    }
+
+    fn refuse_while_muted(&self) -> Result<(), String> {
+        if self.controls.muted() {
+            return Err("The microphone is muted; say \"mute off\" (key m) to be heard.".into());
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crossbeam_channel::{Receiver, bounded};
+
+    fn commander() -> (Commander, Receiver<Command>, mio::Poll) {
+        let poll = mio::Poll::new().expect("a poll");
+        let waker = Arc::new(mio::Waker::new(poll.registry(), mio::Token(0)).expect("a waker"));
+        let (call, calls) = bounded(1);
+        let commander = Commander {
+            controls: Arc::default(),
+            meters: Arc::default(),
+            notices: Notices::new::<0>().0,
+            call,
+            waker,
+            devices: bounded(1).0,
+            disk: bounded(1).0,
+            talk_timeout: Duration::from_secs(180),
+        };
+        (commander, calls, poll)
+    }
+
+    fn live(commander: &Commander) {
+        commander.meters.set_state(PeerId::new(0).expect("slot 0"), CallState::Live, Instant::now());
+    }
+
+    #[test]
+    fn nobody_keys_up_without_a_call_and_everybody_un_keys_at_its_end() {
+        let (commander, _calls, _poll) = commander();
+        assert!(commander.send(Command::Talk(Switch::On)).is_err());
+        assert!(commander.send(Command::Open(Switch::Toggle)).is_err());
+        assert_eq!(commander.controls.on_air(Instant::now()), None);
+        live(&commander);
+        commander.send(Command::Open(Switch::Toggle)).expect("open");
+        assert_eq!(commander.controls.on_air(Instant::now()), Some(Holder::Open));
+        commander.send(Command::Quit).expect("quit");
+        assert_eq!(commander.controls.on_air(Instant::now()), None);
+    }
+
+    #[test]
+    fn talk_by_command_is_a_lease_with_an_end() {
+        let (commander, _calls, _poll) = commander();
+        live(&commander);
+        commander.send(Command::Talk(Switch::On)).expect("talk");
+        let left = commander.controls.remaining(Holder::Ctl, Instant::now()).expect("a lease");
+        assert!(left <= Duration::from_secs(180));
+        commander.send(Command::Talk(Switch::Toggle)).expect("talk");
+        assert_eq!(commander.controls.on_air(Instant::now()), None);
+    }
+
+    #[test]
+    fn a_muted_user_is_told_so() {
+        let (commander, _calls, _poll) = commander();
+        live(&commander);
+        commander.send(Command::Mute(Switch::On)).expect("mute");
+        assert!(commander.send(Command::Talk(Switch::On)).expect_err("muted").contains("muted"));
+        assert_eq!(commander.controls.on_air(Instant::now()), None);
+    }
+
+    #[test]
+    fn a_full_queue_refuses_instead_of_waiting() {
+        let (commander, calls, _poll) = commander();
+        let call = || Command::Call { address: "x".into(), format: None };
+        commander.send(call()).expect("room for one");
+        assert!(commander.send(call()).expect_err("full").contains("try again"));
+        assert_eq!(calls.len(), 1);
+        drop(calls);
+        assert!(commander.send(call()).expect_err("gone").contains("ending"));
+    }
+}

@@ -1,0 +1,67 @@
+//! The built-in peer of `--demo`: a second engine in this process that answers, and whose synthetic talker speaks.
+
+use std::net::{IpAddr, Ipv4Addr};
+use std::thread::{self, JoinHandle};
+
+use anyhow::Context;
+
+use super::{AutoAnswer, CallState, Command, Engine, Notice, Settings, Switch};
+use crate::units::Format;
+
+/// A running built-in peer; dropping it hangs up and ends it.
+pub struct DemoPeer {
+    engine: Option<Engine>,
+    talker: Option<JoinHandle<()>>,
+    /// What to call to be in a call with it.
+    pub address: String,
+}
+
+impl DemoPeer {
+    /// Listens on a free loopback port, over real UDP.
+    ///
+    /// # Errors
+    /// No socket or no thread could be had.
+    pub fn start(format: Format) -> anyhow::Result<Self> {
+        let settings = Settings {
+            name: "the built-in voice".into(),
+            input: "voice".into(),
+            output: "null".into(),
+            bind: IpAddr::V4(Ipv4Addr::LOCALHOST),
+            port: 0,
+            format,
+            auto_answer: AutoAnswer::All,
+            allow_unsealed: true,
+            ctl: false,
+            ..Settings::default()
+        };
+        let engine = Engine::start(settings).context("the built-in peer does not start")?;
+        let (commander, notices) = (engine.commander(), engine.notices());
+        let talk = move || {
+            for notice in notices {
+                match notice {
+                    Notice::State { state: CallState::Live, .. } => {
+                        let opened = commander.send(Command::Open(Switch::On));
+                        tracing::debug!(?opened, "the built-in peer speaks");
+                    }
+                    Notice::Quit => return,
+                    _ => {}
+                }
+            }
+        };
+        let talker = thread::Builder::new().name("demo".into()).spawn(talk).context("no thread for the built-in peer")?;
+        let address = engine.address().to_string();
+        Ok(Self { engine: Some(engine), talker: Some(talker), address })
+    }
+}
+
+impl Drop for DemoPeer {
+    fn drop(&mut self) {
+        if let Some(engine) = self.engine.take() {
+            let _ = engine.commander().send(Command::Quit);
+            drop(engine);
+        }
+        if let Some(talker) = self.talker.take() {
+            let _ = talker.join();
+        }
+    }
+}

@@ -1,0 +1,112 @@
+//! The sender thread: microphone frames through the uplink to the socket. Woken by the capture callback once a frame.
+
+use std::net::{SocketAddr, UdpSocket};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::{Receiver, Sender};
+use crossbeam_utils::atomic::AtomicCell;
+
+use super::devices::MicReader;
+use super::hints::failure;
+use super::tap::TapWriter;
+use super::{Controls, Meters, Notice, Notices};
+use crate::audio::process::Chain;
+use crate::call::{SendFailure, SendPlan, SentCounts, Uplink};
+use crate::os::socket::Mapping;
+use crate::units::{FRAME_DURATION, FRAME_SAMPLES, MAX_PEERS, PeerId};
+
+/// Longest sleep without a frame: then a microphone that fell silent is noticed, and the stop flag is read.
+const NAP: Duration = Duration::from_millis(100);
+
+/// What the sender tells the receiver about each peer. The cell is crossbeam's sequence lock: the writer waits for no reader.
+pub type SentBoard = [AtomicCell<SentCounts>; MAX_PEERS];
+
+/// Everything the sender thread owns.
+pub struct SenderThread {
+    pub uplink: Uplink,
+    pub process: Chain,
+    pub mic: MicReader,
+    pub plans: Receiver<(PeerId, Option<SendPlan>)>,
+    pub failures: Sender<(SocketAddr, SendFailure)>,
+    pub socket: UdpSocket,
+    pub mapping: Mapping,
+    pub controls: Arc<Controls>,
+    pub meters: Arc<Meters>,
+    pub notices: Notices,
+    pub sent: Arc<SentBoard>,
+    pub tap: TapWriter,
+    pub stop: Arc<AtomicBool>,
+}
+
+impl SenderThread {
+    /// Runs until the stop flag is set.
+    pub fn run(mut self) {
+        let mut frame = [0.0; FRAME_SAMPLES];
+        let mut last_frame = Instant::now();
+        while !self.stop.load(Relaxed) {
+            self.take_plans();
+            while let Some(captured) = self.mic.poll_frame(&mut frame) {
+                last_frame = Instant::now();
+                self.take_plans();
+                self.handle_frame(&mut frame, captured);
+            }
+            if self.meters.mic.on_air.load(Relaxed) && last_frame.elapsed() > NAP {
+                // The microphone is gone in mid-word: the spurt ends with silence, and the screen stops saying ON AIR.
+                frame.fill(0.0);
+                self.send_frame(&frame, Instant::now(), false);
+            }
+            thread::park_timeout(NAP);
+        }
+        self.set_on_air(false);
+    }
+
+    fn take_plans(&mut self) {
+        while let Ok((id, plan)) = self.plans.try_recv() {
+            self.sent[id.slot()].store(SentCounts::default());
+            self.uplink.handle_plan(id, plan);
+            self.publish(id);
+        }
+    }
+
+    /// `captured`: when the frame's first sample was in the air.
+    fn handle_frame(&mut self, frame: &mut [f32; FRAME_SAMPLES], captured: Instant) {
+        self.process.process(frame, None);
+        let captured = captured + FRAME_DURATION;
+        let on_air = self.controls.on_air(captured).is_some();
+        self.send_frame(frame, captured, on_air);
+    }
+
+    fn send_frame(&mut self, frame: &[f32; FRAME_SAMPLES], captured: Instant, on_air: bool) {
+        let (socket, mapping, failures, meters) = (&self.socket, self.mapping, &self.failures, &self.meters);
+        let leaves = self.uplink.handle_frame(frame, captured, on_air, &mut |_, to, datagram| {
+            if let Err(error) = socket.send_to(datagram, mapping.outward(to)) {
+                meters.net.send_errors.add(1);
+                let _ = failures.try_send((to, failure(&error)));
+            }
+        });
+        if leaves {
+            self.tap.write(frame);
+            PeerId::all().for_each(|id| self.publish(id));
+        } else {
+            self.tap.skip(FRAME_SAMPLES as u64);
+        }
+        self.set_on_air(leaves);
+    }
+
+    fn publish(&self, id: PeerId) {
+        let counts = self.uplink.counts(id);
+        self.sent[id.slot()].store(counts);
+        let peer = self.meters.peer(id);
+        peer.sent_packets.set(counts.total_packets);
+        peer.sent_bytes.set(counts.total_bytes);
+    }
+
+    fn set_on_air(&self, on_air: bool) {
+        if self.meters.mic.on_air.swap(on_air, Relaxed) != on_air {
+            self.notices.announce(Notice::OnAir(on_air));
+        }
+    }
+}

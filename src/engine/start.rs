@@ -1,0 +1,313 @@
+//! How an engine comes up and goes down: every thread is named, owned and joined here. Main thread.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::thread::{self, JoinHandle};
+use std::time::Instant;
+
+use anyhow::{Context, anyhow};
+use crossbeam_channel::{Receiver, Sender, bounded};
+use mio::net::UdpSocket;
+use rand::SeedableRng;
+use rand::rngs::{StdRng, SysRng};
+
+use super::commander::Commander;
+use super::devices::{self, DeviceCommand, DevicesConfig, MicReader, mic_ring};
+use super::disk::{self, DiskCommand};
+use super::playback::{Playback, PlaybackHandle};
+use super::receiver::{Links, ReceiverThread, SOCKET, WAKER};
+use super::sender::{SenderThread, SentBoard};
+use super::tap::{TAP_SAMPLES, TapWriter, tap};
+use super::{AutoAnswer, Command, Controls, Meters, Notice, Notices, Settings, resolver, roster::Roster};
+use crate::audio::process::Chain;
+use crate::call::{Downlink, DownlinkConfig, SendFailure, SendPlan, Uplink, UplinkConfig};
+use crate::os::clock::{self, SleepWatch};
+use crate::os::socket::{self, Mapping};
+use crate::os::sound::Sound;
+use crate::units::PeerId;
+
+/// Commands, names, plans and hints that may wait for one thread.
+const WAITING: usize = 64;
+
+/// A running engine: the threads between the sound card and the network. Dropping it hangs up and ends them in order.
+pub struct Engine {
+    controls: Arc<Controls>,
+    meters: Arc<Meters>,
+    notices: Receiver<Notice>,
+    commander: Option<Commander>,
+    address: SocketAddr,
+    stop: Arc<AtomicBool>,
+    waker: Arc<mio::Waker>,
+    /// In the order in which they end and are joined.
+    threads: Vec<JoinHandle<()>>,
+}
+
+/// What several threads share while they are made.
+struct Frame {
+    settings: Settings,
+    controls: Arc<Controls>,
+    meters: Arc<Meters>,
+    notices: Notices,
+    sent: Arc<SentBoard>,
+    stop: Arc<AtomicBool>,
+    waker: Arc<mio::Waker>,
+    mapping: Mapping,
+    address: SocketAddr,
+}
+
+impl Engine {
+    /// Binds the port, opens the sound, starts every thread.
+    ///
+    /// # Errors
+    /// One sentence: the port is taken, or the system has no thread or socket left. A missing sound card is no error.
+    pub fn start(settings: Settings) -> anyhow::Result<Self> {
+        let (socket, mapping) = socket::bind(settings.bind, settings.port)?;
+        let address = socket.local_addr().context("the socket has no address")?;
+        let poll = mio::Poll::new().context("the system has no room for another socket poll")?;
+        let waker = Arc::new(mio::Waker::new(poll.registry(), WAKER).context("the system has no room for another waker")?);
+        let epoch = Instant::now();
+        let (notices, [for_screen, for_control]) = Notices::new::<2>();
+        let frame = Frame {
+            controls: Arc::new(Controls::new(epoch)),
+            meters: Arc::new(Meters::new(epoch)),
+            notices,
+            sent: Arc::default(),
+            stop: Arc::default(),
+            waker,
+            mapping,
+            address,
+            settings,
+        };
+        frame.build(socket, poll, for_screen, for_control)
+    }
+
+    /// Where the socket is bound.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    #[must_use]
+    pub fn controls(&self) -> Arc<Controls> {
+        Arc::clone(&self.controls)
+    }
+
+    #[must_use]
+    pub fn meters(&self) -> Arc<Meters> {
+        Arc::clone(&self.meters)
+    }
+
+    /// The engine's events. One watcher: clones share them.
+    #[must_use]
+    pub fn notices(&self) -> Receiver<Notice> {
+        self.notices.clone()
+    }
+
+    /// Where others announce to this engine's watchers.
+    #[must_use]
+    pub fn announcer(&self) -> Notices {
+        self.commander().notices
+    }
+
+    /// A handle that takes commands.
+    ///
+    /// # Panics
+    /// Never: the commander is there until the engine is dropped.
+    #[must_use]
+    pub fn commander(&self) -> Commander {
+        self.commander.clone().expect("taken in drop only")
+    }
+}
+
+impl Drop for Engine {
+    fn drop(&mut self) {
+        self.controls.release_all();
+        self.stop.store(true, Relaxed);
+        let _ = self.waker.wake();
+        if let Some(commander) = self.commander.take() {
+            commander.end();
+        }
+        // The receiver hangs up first; its end disconnects the resolver.
+        for thread in self.threads.drain(..) {
+            let name = thread.thread().name().unwrap_or("?").to_owned();
+            thread.thread().unpark();
+            if thread.join().is_err() {
+                tracing::error!("thread {name} had panicked");
+            }
+        }
+    }
+}
+
+impl Frame {
+    fn build(
+        self,
+        socket: std::net::UdpSocket,
+        poll: mio::Poll,
+        for_screen: Receiver<Notice>,
+        for_control: Receiver<Notice>,
+    ) -> anyhow::Result<Engine> {
+        let (commands, commanded) = bounded(WAITING);
+        let (device_commands, devices_commanded) = bounded(WAITING);
+        let (disk_commands, disk_commanded) = bounded(WAITING);
+        let (plans, planned) = bounded(WAITING);
+        let (failures, failed) = bounded(WAITING);
+        let (questions, asked) = bounded(WAITING);
+        let (answers, answered) = bounded(WAITING);
+        let (handles, handed) = bounded(1);
+        let (mic_writer, mic) = mic_ring(Arc::clone(&self.meters));
+        let (tap_writer, tap_reader) = tap(TAP_SAMPLES);
+        let (playback, handle) = Playback::new(Arc::clone(&self.meters), Arc::clone(&self.controls));
+        let commander = self.commander(commands, device_commands.clone(), disk_commands.clone());
+        let mut threads = Vec::new();
+
+        let media_socket = socket.try_clone().context("the system has no socket left")?;
+        let sender = self.sender(mic, planned, failures, media_socket, tap_writer)?;
+        let sender = spawn("sender", move || sender.run())?;
+        let mut socket = UdpSocket::from_std(socket);
+        poll.registry().register(&mut socket, SOCKET, mio::Interest::READABLE).context("the socket cannot be watched")?;
+        let links = Links {
+            commands: commanded,
+            plans,
+            failures: failed,
+            questions,
+            answers: answered,
+            devices: device_commands,
+            disk: disk_commands,
+            handles: handed,
+            notices: self.notices.clone(),
+            sender: sender.thread().clone(),
+        };
+        let receiver = self.receiver(poll, socket, handle, links)?;
+        threads.push(spawn("receiver", move || receiver.run())?);
+        threads.push(sender);
+        let waker = Arc::clone(&self.waker);
+        threads.push(spawn("resolver", move || resolver::run(&asked, &answers, &waker))?);
+        threads.push(self.devices(devices_commanded, mic_writer, playback, handles)?);
+        threads.push(disk::spawn(&self.settings, disk_commanded, tap_reader, self.notices.clone())?);
+        let _ = for_control;
+        self.notices.announce(Notice::Listening { address: self.address });
+        Ok(Engine {
+            controls: self.controls,
+            meters: self.meters,
+            notices: for_screen,
+            commander: Some(commander),
+            address: self.address,
+            stop: self.stop,
+            waker: self.waker,
+            threads,
+        })
+    }
+
+    fn commander(&self, call: Sender<Command>, devices: Sender<DeviceCommand>, disk: Sender<DiskCommand>) -> Commander {
+        Commander {
+            controls: Arc::clone(&self.controls),
+            meters: Arc::clone(&self.meters),
+            notices: self.notices.clone(),
+            call,
+            waker: Arc::clone(&self.waker),
+            devices,
+            disk,
+            talk_timeout: self.settings.talk_timeout,
+        }
+    }
+
+    fn sender(
+        &self,
+        mic: MicReader,
+        plans: Receiver<(PeerId, Option<SendPlan>)>,
+        failures: Sender<(SocketAddr, SendFailure)>,
+        socket: std::net::UdpSocket,
+        tap: TapWriter,
+    ) -> anyhow::Result<SenderThread> {
+        let config = UplinkConfig { bitrate: self.settings.bitrate, frame_ms: self.settings.frame_ms };
+        let uplink = Uplink::new(config, random()?).map_err(|sentence| anyhow!(sentence))?;
+        Ok(SenderThread {
+            uplink,
+            process: Chain::default(),
+            mic,
+            plans,
+            failures,
+            socket,
+            mapping: self.mapping,
+            controls: Arc::clone(&self.controls),
+            meters: Arc::clone(&self.meters),
+            notices: self.notices.clone(),
+            sent: Arc::clone(&self.sent),
+            tap,
+            stop: Arc::clone(&self.stop),
+        })
+    }
+
+    fn receiver(&self, poll: mio::Poll, socket: UdpSocket, playback: PlaybackHandle, links: Links) -> anyhow::Result<ReceiverThread> {
+        let settings = &self.settings;
+        let config = DownlinkConfig {
+            name: settings.name.clone(),
+            bound: socket::inward(self.address),
+            own_addresses: socket::own_addresses(),
+            format: settings.format,
+            answer_all: settings.auto_answer == AutoAnswer::All,
+            allow_unsealed: settings.allow_unsealed,
+            bitrate: settings.bitrate,
+            frame_ms: settings.frame_ms,
+            ring_timeout: settings.ring_timeout,
+            ..DownlinkConfig::new(Instant::now(), clock::unix_now())
+        };
+        Ok(ReceiverThread {
+            poll,
+            socket,
+            mapping: self.mapping,
+            downlink: Downlink::new(config, random()?),
+            playback,
+            controls: Arc::clone(&self.controls),
+            meters: Arc::clone(&self.meters),
+            sent: Arc::clone(&self.sent),
+            links,
+            roster: Roster::default(),
+            open: settings.open,
+            end_at: settings.run_for.map(|time| Instant::now() + time),
+            sleep: SleepWatch::new(),
+            in_call: false,
+            stop: Arc::clone(&self.stop),
+        })
+    }
+
+    fn devices(
+        &self,
+        commands: Receiver<DeviceCommand>,
+        mic: super::devices::MicWriter,
+        playback: Playback,
+        handles: Sender<PlaybackHandle>,
+    ) -> anyhow::Result<JoinHandle<()>> {
+        let (meters, controls, waker) = (Arc::clone(&self.meters), Arc::clone(&self.controls), Arc::clone(&self.waker));
+        let new_playback = move || {
+            let (playback, handle) = Playback::new(Arc::clone(&meters), Arc::clone(&controls));
+            handles.try_send(handle).ok()?;
+            waker.wake().ok()?;
+            Some(Box::new(playback))
+        };
+        let config = DevicesConfig {
+            backend: Arc::new(Sound::new(self.settings.host.as_deref())?),
+            input: self.settings.input.clone(),
+            output: self.settings.output.clone(),
+            input_without_card: self.settings.input_without_card.clone(),
+            commands,
+            notices: self.notices.clone(),
+            meters: Arc::clone(&self.meters),
+            controls: Arc::clone(&self.controls),
+            mic,
+            playback: Box::new(playback),
+            new_playback: Box::new(new_playback),
+        };
+        devices::spawn(config).context("the system has no thread left for the sound devices")
+    }
+}
+
+/// Unpredictable, so that nobody off the path guesses an SSRC or a sequence number (RFC 3550, 5.1).
+fn random() -> anyhow::Result<StdRng> {
+    StdRng::try_from_rng(&mut SysRng).context("the system gives no random numbers")
+}
+
+fn spawn(name: &str, body: impl FnOnce() + Send + 'static) -> anyhow::Result<JoinHandle<()>> {
+    thread::Builder::new().name(name.into()).spawn(body).with_context(|| format!("the system has no thread left for {name}"))
+}
