@@ -26,7 +26,7 @@ use super::controls::Controls;
 use super::meters::Meters;
 use crate::audio::meter::Loudness;
 use crate::audio::mixer::Mixer;
-use crate::units::{FRAME_SAMPLES, MAX_PEERS, PeerId, Slept};
+use crate::units::{FRAME_SAMPLES, MAX_PEERS, PeerId, SAMPLE_RATE, Slept};
 use far::FarWriter;
 
 /// Packets that wait for one peer's playout between two callbacks; what comes beyond is counted and dropped.
@@ -61,6 +61,10 @@ pub struct Playback {
     back: Producer<Box<Slot>>,
     far: FarWriter,
     scratch: Box<[f32; BLOCK_MAX]>,
+    /// The callback being served, the samples it has had, and how many of all peers' were concealment.
+    callback: Option<Instant>,
+    filled: usize,
+    concealed: usize,
 }
 
 impl Playback {
@@ -79,31 +83,35 @@ impl Playback {
             back,
             far,
             scratch: Box::new([0.0; BLOCK_MAX]),
+            callback: None,
+            filled: 0,
+            concealed: 0,
         };
         (playback, PlaybackHandle::new(changes_in, back_out, far_out))
     }
 
-    /// Mixes the next `out.len()` samples (48 kHz mono, any length); `now` is the callback's time.
-    /// Allocates nothing, waits for nobody.
+    /// Mixes the next `out.len()` samples (48 kHz mono, any length); `now` is the callback's time. A callback may ask in
+    /// several pieces with the same `now`. Allocates nothing, waits for nobody.
     pub fn fill(&mut self, out: &mut [f32], now: Instant) {
         self.take_changes();
-        self.meters.out.block_samples.set(out.len() as f32);
+        if self.callback != Some(now) {
+            (self.callback, self.filled, self.concealed) = (Some(now), 0, 0);
+        }
         let card_ms = self.meters.out.card_delay_ms.get().unwrap_or(0.0).clamp(0.0, 10_000.0);
-        let mut heard_at = now + Duration::from_secs_f32(card_ms / 1_000.0);
-        let mut concealed = 0;
         for block in out.chunks_mut(BLOCK_MAX) {
-            self.mix(block, now, &mut concealed);
+            self.mix(block, now);
+            let heard_at = now + Duration::from_secs_f32(card_ms / 1_000.0) + duration(self.filled);
             self.far.write(block, heard_at);
-            heard_at += Duration::from_nanos(block.len() as u64 * 1_000_000_000 / u64::from(crate::units::SAMPLE_RATE));
+            self.filled += block.len();
         }
     }
 
-    fn mix(&mut self, block: &mut [f32], now: Instant, concealed: &mut usize) {
+    fn mix(&mut self, block: &mut [f32], now: Instant) {
         block.fill(0.0);
         let scratch = &mut self.scratch[..block.len()];
         for (place, id) in self.slots.iter_mut().zip(PeerId::all()) {
             let Some(slot) = place else { continue };
-            *concealed += slot.pull(scratch, now, *concealed < CONCEALED_MAX, self.meters.peer(id));
+            self.concealed += slot.pull(scratch, now, self.concealed < CONCEALED_MAX, self.meters.peer(id));
             let gain = if slot.is_closing() { 0.0 } else { self.controls.peer_gain(id) };
             self.mixer.add(id, scratch, gain, block);
             if slot.has_faded(block.len())
@@ -136,6 +144,11 @@ impl Playback {
             }
         }
     }
+}
+
+/// How long `samples` last.
+fn duration(samples: usize) -> Duration {
+    Duration::from_nanos(samples as u64 * 1_000_000_000 / u64::from(SAMPLE_RATE))
 }
 
 /// A slot is dropped by the handle's thread, never here.

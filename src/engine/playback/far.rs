@@ -1,11 +1,12 @@
 //! The far-end ring: what the loudspeaker plays, with the time it is heard, for echo cancellation on the sender thread.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use rtrb::{Consumer, Producer, RingBuffer};
 
+use super::duration;
 use crate::audio::{Frame, SILENT_FRAME};
-use crate::units::{FRAME_SAMPLES, SAMPLE_RATE};
+use crate::units::FRAME_SAMPLES;
 
 /// Frames the ring holds: 320 ms. A reader that starts late drains it first.
 pub const FAR_FRAMES: usize = 32;
@@ -45,20 +46,18 @@ impl FarWriter {
             self.filled = 0;
             if !self.ring.is_full() {
                 // The frame ends where `done` stands; it began a frame earlier, maybe before this block.
-                let end = at + samples(done);
-                let start = end.checked_sub(samples(FRAME_SAMPLES)).unwrap_or(at);
+                let end = at + duration(done);
+                let start = end.checked_sub(duration(FRAME_SAMPLES)).unwrap_or(at);
                 let _ = self.ring.push(FarFrame { at: start, samples: self.samples });
             }
         }
     }
 }
 
-fn samples(count: usize) -> Duration {
-    Duration::from_nanos(count as u64 * 1_000_000_000 / u64::from(SAMPLE_RATE))
-}
-
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     #[test]
@@ -68,13 +67,13 @@ mod tests {
         let mut played = 0usize;
         for size in [1usize, 700, 240, 19, 960, 4] {
             let block: Vec<f32> = (played..played + size).map(|n| n as f32).collect();
-            writer.write(&block, start + samples(played));
+            writer.write(&block, start + duration(played));
             played += size;
         }
         for frame in 0..played / FRAME_SAMPLES {
             let far = reader.pop().expect("a whole frame");
             assert_eq!(far.samples[0], (frame * FRAME_SAMPLES) as f32);
-            let expected = start + samples(frame * FRAME_SAMPLES);
+            let expected = start + duration(frame * FRAME_SAMPLES);
             assert!(far.at.max(expected) - far.at.min(expected) < Duration::from_micros(1));
         }
         assert!(reader.pop().is_err());

@@ -94,3 +94,22 @@ fn a_lost_playback_is_noticed() {
     drop(playback);
     assert!(handle.is_abandoned());
 }
+
+#[test]
+fn the_echo_reference_knows_when_it_is_heard_however_a_callback_asks() {
+    let mut rig = Rig::new();
+    let mut far = rig.handle.take_far_end().expect("not taken yet");
+    rig.playback.meters.out.card_delay_ms.set(20.0);
+    let start = rig.now;
+    for _ in 0..4 {
+        for piece in [512, 448] {
+            rig.playback.fill(&mut vec![0.0; piece], rig.now);
+        }
+        rig.now += Duration::from_millis(20);
+    }
+    for n in 0..8 {
+        let frame = far.pop().expect("eight frames were mixed");
+        let expected = start + Duration::from_millis(20 + n * 10);
+        assert!(frame.at.max(expected) - frame.at.min(expected) < Duration::from_micros(5));
+    }
+}
