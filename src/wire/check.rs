@@ -6,6 +6,9 @@ use super::rtcp::Item;
 use super::{Kind, Refused, app, classify, classify_from_pcm_peer, printable, red, rtcp, rtp, sealed, text, xr};
 use crate::units::{SEED_BYTES, Seq};
 
+/// Sequence numbers of a NACK that are written again.
+const NUMBERS_MAX: usize = 1_000;
+
 /// Sorts a datagram and takes it apart as what it claims to be.
 pub fn datagram(bytes: &[u8]) {
     match classify(bytes) {
@@ -56,34 +59,34 @@ pub fn rtcp(bytes: &[u8]) {
             Item::SenderReport(report) => {
                 let info = rtcp::SenderInfo { ntp: report.ntp, rtp: report.rtp, packets: report.packets, octets: report.octets };
                 let blocks: Vec<_> = report.blocks.collect();
-                assert_eq!(first(&written(|writer| writer.sender_report(report.ssrc, &info, &blocks))), item);
+                assert_eq!(first(&written(bytes, |writer| writer.sender_report(report.ssrc, &info, &blocks))), item);
             }
             Item::ReceiverReport(report) => {
                 let blocks: Vec<_> = report.blocks.collect();
-                assert_eq!(first(&written(|writer| writer.receiver_report(report.ssrc, &blocks))), item);
+                assert_eq!(first(&written(bytes, |writer| writer.receiver_report(report.ssrc, &blocks))), item);
             }
             Item::Sdes(sdes) => sdes.for_each(|chunk| assert!(chunk.items.count() <= bytes.len())),
             Item::Bye(bye) => assert!(bye.ssrcs().count() <= 31 && bye.reason.is_none_or(|reason| reason.len() < bytes.len())),
             Item::App(packet) => {
                 let want = Item::App(rtcp::App { subtype: 0, ..packet });
-                assert_eq!(first(&written(|writer| writer.app(packet.ssrc, packet.name, packet.data))), want);
+                assert_eq!(first(&written(bytes, |writer| writer.app(packet.ssrc, packet.name, packet.data))), want);
                 app(packet.data);
             }
             Item::Xr(report) => report.blocks.for_each(|block| {
                 let xr::Block::VoipMetrics(metrics) = block else { return };
-                let bytes = written(|writer| writer.voip_metrics(report.ssrc, &metrics));
+                let bytes = written(bytes, |writer| writer.voip_metrics(report.ssrc, &metrics));
                 let Item::Xr(mut again) = first(&bytes) else { panic!("an extended report stays one") };
                 assert_eq!((again.ssrc, again.blocks.next()), (report.ssrc, Some(block)));
             }),
-            Item::Nack(packet) => nack(packet),
+            Item::Nack(packet) => nack(bytes, packet),
             Item::Unknown(_) => {}
         }
     }
 }
 
-/// What `write` writes, in room enough for anything that a datagram can hold.
-fn written(write: impl FnOnce(&mut rtcp::Writer<'_>) -> Result<(), Refused>) -> Vec<u8> {
-    let mut out = vec![0; 1 << 18];
+/// What `write` writes, in room enough for what it read in `bytes`.
+fn written(bytes: &[u8], write: impl FnOnce(&mut rtcp::Writer<'_>) -> Result<(), Refused>) -> Vec<u8> {
+    let mut out = vec![0; bytes.len() + 8 * NUMBERS_MAX];
     let mut writer = rtcp::Writer::new(&mut out);
     write(&mut writer).expect("what was read can be written");
     let len = writer.finish();
@@ -96,12 +99,12 @@ fn first(bytes: &[u8]) -> Item<'_> {
 }
 
 /// The same packets are asked for after packing them anew.
-fn nack(packet: rtcp::Nack<'_>) {
-    let lost: Vec<Seq> = packet.lost().take(1_000).collect();
+fn nack(bytes: &[u8], packet: rtcp::Nack<'_>) {
+    let lost: Vec<Seq> = packet.lost().take(NUMBERS_MAX).collect();
     if lost.is_empty() {
         return;
     }
-    let bytes = written(|writer| writer.nack(packet.ssrc, packet.media, &lost));
+    let bytes = written(bytes, |writer| writer.nack(packet.ssrc, packet.media, &lost));
     let Item::Nack(again) = first(&bytes) else { panic!("a nack stays one") };
     let numbers = |lost: &mut dyn Iterator<Item = Seq>| lost.map(|seq| seq.0).collect::<BTreeSet<_>>();
     assert_eq!(numbers(&mut again.lost()), numbers(&mut lost.into_iter()));

@@ -6,8 +6,10 @@ use super::{Malformed, Refused};
 const SCALE: f32 = 32_768.0;
 
 fn to_i16(sample: f32) -> i16 {
-    // `as` saturates, and makes 0 of a NaN.
-    (sample * SCALE).round() as i16
+    // To the nearest, as `round` does, which is a call a sample where the processor has no such instruction; `as` cuts the rest off,
+    // saturates, and makes 0 of a NaN.
+    let scaled = sample * SCALE;
+    (scaled + 0.5f32.copysign(scaled)) as i16
 }
 
 fn decode_with(bytes: &[u8], out: &mut [f32], read: fn([u8; 2]) -> i16) -> Result<usize, Malformed> {

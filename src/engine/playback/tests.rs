@@ -1,3 +1,5 @@
+//! What the playback callback promises, driven by hand.
+
 use super::*;
 use crate::engine::tap::tap;
 use crate::playout::{Codec, Config, Packet};
