@@ -1,8 +1,12 @@
 //! Every call into the operating system: sound, sockets, files, clocks. Thin, behind cfg.
 
 pub mod clock;
+pub mod files;
+pub mod local_socket;
+pub mod priority;
 pub mod signals;
 pub mod socket;
 pub mod sound;
+pub mod stderr;
 pub mod virtual_sound;
 pub mod wav;
