@@ -67,6 +67,12 @@ pub enum Tlv<'a> {
     Pong(u64),
     /// Of a measurement that both sides run.
     Measure(&'a [u8]),
+    /// Which call this is about: random numbers of the sender's own side of it (`ours`), and of the other side as last heard
+    /// (`yours`, 0 for none). Who was never there cannot say it, and a call that ended says nothing to the next.
+    Leg {
+        ours: u32,
+        yours: u32,
+    },
 }
 
 mod kind {
@@ -81,6 +87,7 @@ mod kind {
     pub(super) const PING: u8 = 8;
     pub(super) const PONG: u8 = 9;
     pub(super) const MEASURE: u8 = 10;
+    pub(super) const LEG: u8 = 11;
 }
 
 impl<'a> Tlv<'a> {
@@ -99,6 +106,7 @@ impl<'a> Tlv<'a> {
             kind::PING => Some(Self::Ping(reader.u64()?)),
             kind::PONG => Some(Self::Pong(reader.u64()?)),
             kind::MEASURE => Some(Self::Measure(value)),
+            kind::LEG => Some(Self::Leg { ours: reader.u32()?, yours: reader.u32()? }),
             _ => None,
         };
         let is_fixed = !matches!(kind, kind::NAME | kind::MEASURE) && tlv.is_some();
@@ -122,6 +130,7 @@ impl<'a> Tlv<'a> {
             Self::Ping(number) => field(kind::PING, &number.to_be_bytes()),
             Self::Pong(number) => field(kind::PONG, &number.to_be_bytes()),
             Self::Measure(data) => field(kind::MEASURE, data),
+            Self::Leg { ours, yours } => field(kind::LEG, &(u64::from(*ours) << 32 | u64::from(*yours)).to_be_bytes()),
         }
     }
 }
@@ -201,7 +210,7 @@ impl<'a> Writer<'a> {
 mod tests {
     use super::*;
 
-    const ALL: [Tlv<'_>; 10] = [
+    const ALL: [Tlv<'_>; 11] = [
         Tlv::State(CallWord::Ringing),
         Tlv::Echo(CallWord::Calling),
         Tlv::Caps(caps::RED | caps::NACK),
@@ -212,6 +221,7 @@ mod tests {
         Tlv::Ping(1),
         Tlv::Pong(u64::MAX),
         Tlv::Measure(&[1, 2, 3]),
+        Tlv::Leg { ours: 1, yours: u32::MAX },
     ];
 
     fn written(tlvs: &[Tlv<'_>]) -> Vec<u8> {

@@ -3,12 +3,13 @@
 use super::spurt::Leaving;
 use crate::audio::resample::Resampler;
 use crate::units::{FRAME_SAMPLES, SAMPLE_RATE, SEED_BYTES, SEED_RATE, SEED_SAMPLES};
+use crate::wire::pcm;
 
 /// One stream of blocks for every peer that speaks PCM.
 #[derive(Debug)]
 pub(crate) struct SeedBlocks {
     resampler: Resampler,
-    block: [u8; SEED_BYTES],
+    gathered: [f32; SEED_SAMPLES],
     filled: usize,
 }
 
@@ -17,7 +18,7 @@ impl SeedBlocks {
     /// The resampler could not be made; a sentence.
     pub(crate) fn new() -> Result<Self, String> {
         let resampler = Resampler::new(SAMPLE_RATE, SEED_RATE).map_err(|error| format!("No PCM can be sent: {error}."))?;
-        Ok(Self { resampler, block: [0; SEED_BYTES], filled: 0 })
+        Ok(Self { resampler, gathered: [0.0; SEED_SAMPLES], filled: 0 })
     }
 
     /// Hands every whole block to `out`; after the last frame of a spurt the rest too, filled up with silence.
@@ -33,27 +34,32 @@ impl SeedBlocks {
             let inside = self.resampler.delay_samples() * SAMPLE_RATE as usize / SEED_RATE as usize + 1;
             self.push(&silence[..inside.min(FRAME_SAMPLES)], out);
             if self.filled > 0 {
-                self.block[self.filled * 2..].fill(0);
+                self.gathered[self.filled..].fill(0.0);
                 self.filled = 0;
-                out(&self.block);
+                out(&block(&self.gathered));
             }
         }
     }
 
     fn push(&mut self, samples: &[f32], out: &mut impl FnMut(&[u8; SEED_BYTES])) {
-        let Self { resampler, block, filled } = self;
+        let Self { resampler, gathered, filled } = self;
         resampler.process(samples, &mut |made| {
             for sample in made {
-                let bytes = ((sample.clamp(-1.0, 1.0) * 32_767.0).round() as i16).to_le_bytes();
-                block[*filled * 2..*filled * 2 + 2].copy_from_slice(&bytes);
+                gathered[*filled] = *sample;
                 *filled += 1;
                 if *filled == SEED_SAMPLES {
                     *filled = 0;
-                    out(block);
+                    out(&block(gathered));
                 }
             }
         });
     }
+}
+
+fn block(samples: &[f32; SEED_SAMPLES]) -> [u8; SEED_BYTES] {
+    let mut bytes = [0; SEED_BYTES];
+    pcm::encode(samples, &mut bytes).expect("a block has two bytes for each of its samples");
+    bytes
 }
 
 #[cfg(test)]

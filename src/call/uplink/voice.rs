@@ -61,8 +61,6 @@ pub(crate) struct Encoded {
     /// Microphone time of its first sample.
     pub at: u64,
     pub captured: Instant,
-    /// First of a talk spurt.
-    pub first: bool,
     len: usize,
     bytes: [u8; PAYLOAD_MAX],
 }
@@ -82,14 +80,13 @@ pub(crate) struct Voice<E> {
     /// Of the first sample gathered.
     at: u64,
     captured: Option<Instant>,
-    first: bool,
     /// The newest last; [`None`] where the spurt is younger.
     sent: [Option<Encoded>; COPIES_MAX + 1],
 }
 
 impl<E: Speak> Voice<E> {
     pub(crate) fn new(encoder: E) -> Self {
-        Self { encoder, samples: [0.0; LONGEST], filled: 0, at: 0, captured: None, first: false, sent: [None; COPIES_MAX + 1] }
+        Self { encoder, samples: [0.0; LONGEST], filled: 0, at: 0, captured: None, sent: [None; COPIES_MAX + 1] }
     }
 
     /// Takes effect at once; a half-gathered packet is completed at the new length.
@@ -102,7 +99,6 @@ impl<E: Speak> Voice<E> {
         if leaving.first {
             self.filled = 0;
             self.sent = [None; COPIES_MAX + 1];
-            self.first = true;
         }
         if self.filled == 0 {
             (self.at, self.captured) = (leaving.at, Some(leaving.captured));
@@ -122,12 +118,11 @@ impl<E: Speak> Voice<E> {
     fn encode(&mut self, wanted: usize) -> bool {
         self.filled = 0;
         let Some(captured) = self.captured.take() else { return false };
-        let mut encoded = Encoded { at: self.at, captured, first: self.first, len: 0, bytes: [0; PAYLOAD_MAX] };
+        let mut encoded = Encoded { at: self.at, captured, len: 0, bytes: [0; PAYLOAD_MAX] };
         encoded.len = self.encoder.encode(&self.samples[..wanted], &mut encoded.bytes).min(PAYLOAD_MAX);
         if encoded.len == 0 {
             return false;
         }
-        self.first = false;
         self.sent.rotate_left(1);
         self.sent[COPIES_MAX] = Some(encoded);
         true
@@ -148,12 +143,12 @@ mod tests {
         Voice::new(opus(Tuning { bitrate: 32_000, frame_samples, expected_loss_percent: 0 }).expect("an encoder"))
     }
 
-    fn feed(voice: &mut Voice<OpusEncoder>, n: u64, first: bool, last: bool) -> Option<(u64, bool, usize)> {
+    fn feed(voice: &mut Voice<OpusEncoder>, n: u64, first: bool, last: bool) -> Option<(u64, usize)> {
         let frame = [0.1; FRAME_SAMPLES];
         let leaving = Leaving { frame: &frame, at: n * 480, captured: Instant::now(), first, last };
         voice.handle(&leaving).then(|| {
             let newest = voice.packets(0).next().expect("a packet");
-            (newest.at, newest.first, opus_packet_samples(newest.payload()).expect("an Opus packet"))
+            (newest.at, opus_packet_samples(newest.payload()).expect("an Opus packet"))
         })
     }
 
@@ -161,9 +156,9 @@ mod tests {
     fn twenty_milliseconds_are_gathered_and_the_tail_completes_a_packet() {
         let mut voice = voice(960);
         assert_eq!(feed(&mut voice, 0, true, false), None);
-        assert_eq!(feed(&mut voice, 1, false, false), Some((0, true, 960)));
-        assert_eq!(feed(&mut voice, 2, false, true), Some((960, false, 960)));
-        assert_eq!(feed(&mut voice, 9, true, true), Some((9 * 480, true, 960)));
+        assert_eq!(feed(&mut voice, 1, false, false), Some((0, 960)));
+        assert_eq!(feed(&mut voice, 2, false, true), Some((960, 960)));
+        assert_eq!(feed(&mut voice, 9, true, true), Some((9 * 480, 960)));
     }
 
     #[test]
@@ -184,8 +179,8 @@ mod tests {
         feed(&mut voice, 0, true, false);
         voice.tune(Tuning { bitrate: 24_000, frame_samples: 960, expected_loss_percent: 10 });
         assert_eq!(feed(&mut voice, 1, false, false), None);
-        assert_eq!(feed(&mut voice, 2, false, false), Some((480, false, 960)));
+        assert_eq!(feed(&mut voice, 2, false, false), Some((480, 960)));
         voice.tune(Tuning { bitrate: 24_000, frame_samples: 480, expected_loss_percent: 10 });
-        assert_eq!(feed(&mut voice, 3, false, false), Some((3 * 480, false, 480)));
+        assert_eq!(feed(&mut voice, 3, false, false), Some((3 * 480, 480)));
     }
 }
