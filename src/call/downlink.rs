@@ -2,17 +2,65 @@
 //!
 //! Call a command or `handle_*`, then drain: [`Downlink::poll_transmit`] until `None`, [`Downlink::poll_event`] until
 //! `None`, copy [`Downlink::report`] of each peer, then sleep until [`Downlink::poll_timeout`] or the next datagram.
+//!
+//! # The open formats
+//!
+//! They are connectionless: a call with `rtp` or `pcm` is `Live` at once and sends whenever on air. What comes from the
+//! called machine (any port, but for a voicetui, which has one) is its answer; a BYE is the end. Between voicetuis the
+//! control messages add `RingingThere`, `Declined`, `Busy` and a hang-up that is repeated until heard. These words
+//! travel in the clear, so they move nothing but the display of a call that this side placed or answered: they can end
+//! it (as a BYE can), and never open a microphone, let a voice be heard, or move media to another machine. Each names
+//! the call it means by a random number that only the two sides (and who reads their traffic) know.
+//!
+//! # Strangers
+//!
+//! Five datagrams of media within a second ring once, one never; a voicetui's call rings when said twice. Nothing of
+//! theirs is heard before the answer, and none is told more bytes than its last datagram had. Three may ring at once,
+//! further ones are busy. Declined, they stay quiet until a minute after their last datagram.
+//!
+//! # Endings
+//!
+//! A voicetui heard of no more for 10 s "has gone quiet", and is gone after 60. An open stream that was answered is
+//! gone 30 s after the last datagram either way. A called open peer that never answers is never given up: it may only
+//! be listening. A ring that nobody answers ends after the configured time, there and here.
 
-use std::net::SocketAddr;
+mod adapt;
+mod commands;
+mod control;
+mod incoming;
+mod media;
+mod peer;
+mod report;
+mod said;
+mod source;
+mod stranger;
+mod timers;
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Instant;
 
+use rand::RngExt;
 use rand::rngs::StdRng;
 
 use super::config::DownlinkConfig;
 use super::event::{Event, NetCounts, PlayoutView, Report, SendFailure};
+use super::judge::unmapped;
 use super::plan::SentCounts;
+use super::state::CallState;
 use crate::playout::Packet;
-use crate::units::{Format, PeerId, Slept};
+use crate::units::{Format, MAX_PEERS, PeerId, Slept, Ssrc};
+use crate::wire::{self, Kind};
+use media::{Arrival, Dropped};
+use peer::Peer;
+use report::{Author, Outbox};
+use stranger::Strangers;
+
+/// Events that wait for the thread, at most; one call into the downlink makes a handful.
+const EVENTS_MAX: usize = 512;
+/// Opus look-ahead and frame of our own voice, ms, without the frame's length.
+const OWN_LOOKAHEAD_MS: f32 = 6.5;
 
 /// Why a call was not placed. Displays as one sentence.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -27,8 +75,8 @@ pub enum CallError {
     NoSealed,
 }
 
-impl std::fmt::Display for CallError {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Display for CallError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Address(sentence) => f.write_str(sentence),
             Self::Full => f.write_str("The call is full: hang up one of its 16 peers first."),
@@ -45,123 +93,217 @@ impl std::error::Error for CallError {}
 pub struct Downlink {
     config: DownlinkConfig,
     rng: StdRng,
+    author: Author,
+    peers: [Option<Box<Peer>>; MAX_PEERS],
+    strangers: Strangers,
+    /// Who we are to strangers.
+    ssrc: Ssrc,
+    outbox: Outbox,
+    events: VecDeque<Event>,
+    net: NetCounts,
+    next_ticket: u32,
+    /// Streams are numbered for playout through the whole run.
+    streams: u32,
+    last_refused: Option<Instant>,
 }
 
 impl Downlink {
     #[must_use]
-    pub fn new(config: DownlinkConfig, rng: StdRng) -> Self {
-        Self { config, rng }
-    }
-
-    /// Calls `address` (`host[:port]`). A name becomes an [`Event::Resolve`]; an IP address is called at once.
-    ///
-    /// # Errors
-    /// One sentence for the user.
-    pub fn call(&mut self, now: Instant, address: &str, format: Option<Format>) -> Result<PeerId, CallError> {
-        let _ = (now, address, format, &self.config, &self.rng);
-        Err(CallError::Full)
-    }
-
-    /// The resolver's answer to [`Event::Resolve`]; the error is a sentence. Late answers for ended calls are ignored.
-    pub fn handle_resolved(&mut self, now: Instant, ticket: u32, result: Result<Vec<SocketAddr>, String>) {
-        let _ = (now, ticket, result);
-    }
-
-    /// Answers a ringing peer. `false`: it does not ring.
-    pub fn answer(&mut self, now: Instant, id: PeerId) -> bool {
-        let _ = (now, id);
-        false
-    }
-
-    /// Declines a ringing peer. `false`: it does not ring.
-    pub fn decline(&mut self, now: Instant, id: PeerId) -> bool {
-        let _ = (now, id);
-        false
-    }
-
-    /// Hangs up (or declines, if it rings). `false`: nobody is there.
-    pub fn hangup(&mut self, now: Instant, id: PeerId) -> bool {
-        let _ = (now, id);
-        false
-    }
-
-    pub fn hangup_all(&mut self, now: Instant) {
-        let _ = now;
+    pub fn new(config: DownlinkConfig, mut rng: StdRng) -> Self {
+        // A short-term persistent CNAME, random so that it tells nobody who we are (RFC 7022, 4.2).
+        const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+        let cname = (0..16).map(|_| char::from(LETTERS[rng.random_range(0..LETTERS.len())])).collect();
+        let author = Author { cname, name: config.name.clone(), clock: config.clock, capture_delay_ms: None };
+        Self {
+            ssrc: Ssrc(rng.random()),
+            config,
+            rng,
+            author,
+            peers: std::array::from_fn(|_| None),
+            strangers: Strangers::default(),
+            outbox: Outbox::default(),
+            events: VecDeque::new(),
+            net: NetCounts::default(),
+            next_ticket: 0,
+            streams: 0,
+            last_refused: None,
+        }
     }
 
     /// Whether any peer is in the call (called, ringing there or live): the microphone may run.
     #[must_use]
     pub fn has_call(&self) -> bool {
-        false
+        self.all().any(|peer| peer.is_open() || peer.state == CallState::Calling)
     }
 
     /// One datagram as the socket gave it. Packets to hear go to `sink`.
     pub fn handle_datagram(&mut self, now: Instant, from: SocketAddr, bytes: &[u8], sink: &mut impl FnMut(PeerId, Packet)) {
-        let _ = (now, from, bytes, sink);
+        self.net.received_datagrams += 1;
+        let from = unmapped(from);
+        match self.classify(from, bytes) {
+            Kind::SeedPcm => self.handle_seed(now, from, bytes, sink),
+            Kind::Rtp => match wire::rtp::Packet::parse(bytes) {
+                Ok(packet) => self.handle_rtp(now, from, &packet, bytes.len(), sink),
+                Err(_) => self.net.dropped_malformed += 1,
+            },
+            Kind::Rtcp => match wire::rtcp::parse(bytes) {
+                Ok(compound) => self.handle_rtcp(now, from, compound, bytes.len()),
+                Err(_) => self.net.dropped_malformed += 1,
+            },
+            // The sealed format's place: until it is there, nobody is answered.
+            Kind::Sealed(_) | Kind::Unknown => self.net.dropped_unknown += 1,
+        }
     }
 
-    /// Does what is due at `now`.
-    pub fn handle_timeout(&mut self, now: Instant) {
-        let _ = now;
+    /// From a peer called with `pcm` any even length is PCM; but not what is RTCP through and through.
+    fn classify(&self, from: SocketAddr, bytes: &[u8]) -> Kind {
+        let kind = wire::classify(bytes);
+        let is_pcm_peer = |peer: &Peer| peer.format == Format::Pcm && !peer.incoming && peer.is_anywhere_at(from.ip());
+        if kind == Kind::SeedPcm || !self.all().any(is_pcm_peer) || (kind == Kind::Rtcp && wire::rtcp::parse(bytes).is_ok()) {
+            return kind;
+        }
+        wire::classify_from_pcm_peer(bytes)
+    }
+
+    fn handle_rtp(
+        &mut self,
+        now: Instant,
+        from: SocketAddr,
+        packet: &wire::rtp::Packet<'_>,
+        bytes: usize,
+        sink: &mut impl FnMut(PeerId, Packet),
+    ) {
+        if self.is_own(now, from, packet.header.ssrc, Some(packet.header.time)) {
+            return;
+        }
+        let id = self
+            .media_from(from, Some(packet.header.ssrc))
+            .or_else(|| self.knock_media(now, from, Format::Rtp, packet.header.payload_type));
+        let Some(id) = self.hearing(now, id).map(|peer| peer.id) else { return };
+        let Some(peer) = self.peers[id.slot()].as_deref_mut() else { return };
+        let arrival = Arrival { now, from, bytes };
+        match peer.media.handle_rtp(arrival, packet, &mut self.streams, &mut |packet| sink(id, packet)) {
+            Ok(()) => self.heard_media(now, id, from, Format::Rtp),
+            Err(Dropped::Malformed) => self.net.dropped_malformed += 1,
+            Err(Dropped::Unknown) => self.net.dropped_unknown += 1,
+        }
+    }
+
+    fn handle_seed(&mut self, now: Instant, from: SocketAddr, bytes: &[u8], sink: &mut impl FnMut(PeerId, Packet)) {
+        let id = self.media_from(from, None).or_else(|| self.knock_media(now, from, Format::Pcm, 0));
+        let Some(id) = self.hearing(now, id).map(|peer| peer.id) else { return };
+        let Some(peer) = self.peers[id.slot()].as_deref_mut() else { return };
+        peer.media.handle_seed(now, bytes, &mut self.streams, &mut |packet| sink(id, packet));
+        self.heard_media(now, id, from, Format::Pcm);
     }
 
     /// When [`Downlink::handle_timeout`] is due; `None`: never, until something comes.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Instant> {
-        None
+        self.all().filter_map(|peer| peer.next_due(self.config.ring_timeout)).min()
     }
 
     /// Writes the next control datagram into `buffer` (at least [`crate::units::MAX_DATAGRAM`] bytes).
     pub fn poll_transmit(&mut self, buffer: &mut [u8]) -> Option<(SocketAddr, usize)> {
-        let _ = buffer;
-        None
+        let outgoing = self.outbox.pop()?;
+        buffer.get_mut(..outgoing.len)?.copy_from_slice(&outgoing.bytes[..outgoing.len]);
+        Some((outgoing.to, outgoing.len))
     }
 
     #[must_use]
     pub fn poll_event(&mut self) -> Option<Event> {
-        None
+        self.events.pop_front()
     }
 
-    /// The machine slept: what was measured before is old.
+    /// The machine slept: what was measured before is old, and everybody is told at once that we are there.
     pub fn handle_slept(&mut self, now: Instant, slept: Slept) {
-        let _ = (now, slept);
+        let _ = slept;
+        for peer in self.peers.iter_mut().flatten() {
+            peer.media.forget_timing();
+            peer.rtt_ms = None;
+            if peer.report_at.is_some() {
+                peer.report_at = Some(now);
+            }
+        }
     }
 
     /// What the sender has sent to a peer (once per wake-up is enough).
     pub fn handle_sent(&mut self, id: PeerId, counts: SentCounts) {
-        let _ = (id, counts);
+        let Some(peer) = self.peer_mut(id) else { return };
+        peer.last_sent = counts.last.map_or(peer.last_sent, |(_, at)| at.max(peer.last_sent));
+        peer.sent = counts;
     }
 
     /// A datagram to `to` could not be sent, or an ICMP error came back for it: a hint for the screen.
     pub fn handle_send_error(&mut self, now: Instant, to: SocketAddr, failure: SendFailure) {
-        let _ = (now, to, failure);
+        self.hint(now, unmapped(to), failure);
     }
 
     /// What playout does with a peer's voice, for the reports to it.
     pub fn handle_playout(&mut self, id: PeerId, view: PlayoutView) {
-        let _ = (id, view);
+        if let Some(peer) = self.peer_mut(id) {
+            peer.playout = view;
+        }
     }
 
     /// This side's microphone delay, for the peers' mouth-to-ear stack; `None`: unknown.
     pub fn handle_capture_delay(&mut self, delay_ms: Option<f32>) {
-        let _ = delay_ms;
+        self.author.capture_delay_ms = delay_ms;
     }
 
     /// This side's addresses changed (see [`DownlinkConfig::own_addresses`]).
-    pub fn handle_own_addresses(&mut self, addresses: Vec<std::net::IpAddr>) {
+    pub fn handle_own_addresses(&mut self, addresses: Vec<IpAddr>) {
         self.config.own_addresses = addresses;
     }
 
     /// What is measured of a peer; all unknown for an empty slot.
     #[must_use]
     pub fn report(&self, id: PeerId) -> Report {
-        let _ = id;
-        Report::default()
+        let Some(peer) = self.peer(id) else { return Report::default() };
+        let media = &peer.media;
+        // The parts of the way there that are known; the first two must be.
+        let heard_delay = peer.playout_delay_ms.zip(peer.rtt_ms).map(|(theirs, rtt)| {
+            let frame = self.config.frame_ms as f32 + OWN_LOOKAHEAD_MS;
+            self.author.capture_delay_ms.unwrap_or_default() + frame + rtt / 2.0 + theirs
+        });
+        Report {
+            received_packets: media.received_packets,
+            received_bytes: media.received_bytes,
+            lost_packets: media.lost(),
+            reordered_packets: media.reordered(),
+            jitter_ms: media.current().and_then(source::Source::jitter_ms),
+            rtt_ms: peer.rtt_ms,
+            peer_capture_delay_ms: peer.capture_delay_ms,
+            frame_ms: media.frame_ms,
+            heard_lost_percent: peer.heard_lost_percent,
+            heard_delay_ms: heard_delay,
+        }
     }
 
     /// What is counted apart from any peer.
     #[must_use]
     pub fn net(&self) -> NetCounts {
-        NetCounts::default()
+        self.net
+    }
+
+    fn all(&self) -> impl Iterator<Item = &Peer> {
+        self.peers.iter().flatten().map(AsRef::as_ref)
+    }
+
+    fn peer(&self, id: PeerId) -> Option<&Peer> {
+        self.peers[id.slot()].as_deref()
+    }
+
+    fn peer_mut(&mut self, id: PeerId) -> Option<&mut Peer> {
+        self.peers[id.slot()].as_deref_mut()
+    }
+
+    fn tell(&mut self, event: Event) {
+        if self.events.len() < EVENTS_MAX {
+            self.events.push_back(event);
+        }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,307 @@
+//! What the user does with the call: call, answer, decline, hang up; and the states that follow.
+
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use rand::RngExt;
+
+use super::peer::{CANDIDATES_MAX, Peer};
+use super::stranger::{Hush, Quiet};
+use super::{CallError, Downlink};
+use crate::call::address::Address;
+use crate::call::event::{Event, SendFailure};
+use crate::call::judge::{judge, judge_own, literal, unmapped};
+use crate::call::plan::SendPlan;
+use crate::call::state::{CallState, Reason};
+use crate::session::Seal;
+use crate::units::{DEFAULT_PORT, Format, PeerId, Ssrc};
+use crate::wire::app::{CallWord, caps};
+
+/// Declined or hung up: quiet until the peer has been, for this long.
+const HUSH: Duration = Duration::from_secs(60);
+/// A failure is told of a peer that was not heard for this long.
+const UNHEARD: Duration = Duration::from_secs(2);
+/// What is still on its way when the peer itself hangs up rings nobody.
+const STRAGGLERS: Duration = Duration::from_secs(2);
+
+impl Downlink {
+    /// Calls `address` (`host[:port]`) with `format`, or the configured one. A name becomes an [`Event::Resolve`]; an IP
+    /// address is called at once.
+    ///
+    /// # Errors
+    /// One sentence for the user.
+    pub fn call(&mut self, now: Instant, address: &str, format: Option<Format>) -> Result<PeerId, CallError> {
+        let format = format.unwrap_or(self.config.format);
+        if format == Format::Sealed {
+            return Err(CallError::NoSealed);
+        }
+        let parsed: Address = address.parse().map_err(CallError::Address)?;
+        let remote = literal(&parsed);
+        if let Some(remote) = remote {
+            self.judge(remote).map_err(CallError::Address)?;
+        }
+        let text = address.trim();
+        let is_same = |peer: &&Peer| !peer.is_ended() && (peer.address == text || remote.is_some_and(|remote| peer.is_at(remote)));
+        let same = self.all().find(is_same).map(|peer| peer.id);
+        if let Some(id) = same {
+            // Calling who rings here is answering.
+            return if self.answer(now, id) { Ok(id) } else { Err(CallError::Already(id)) };
+        }
+        let id = self.take_slot(now, text.to_owned(), format, false).ok_or(CallError::Full)?;
+        self.set_state(now, id, CallState::Calling);
+        if let Some(remote) = remote {
+            self.connect(now, id, vec![remote]);
+        } else {
+            self.next_ticket = self.next_ticket.wrapping_add(1);
+            let ticket = self.next_ticket;
+            if let Some(peer) = self.peer_mut(id) {
+                peer.ticket = Some(ticket);
+            }
+            self.tell(Event::Resolve { ticket, host: parsed.host, port: parsed.port });
+        }
+        Ok(id)
+    }
+
+    fn judge(&self, address: SocketAddr) -> Result<(), String> {
+        judge(address)
+            .and_then(|()| judge_own(address, self.config.bound, &self.config.own_addresses))
+            .map_err(|refusal| refusal.to_string())
+    }
+
+    /// The resolver's answer to [`Event::Resolve`]; the error is a sentence. Late answers for ended calls are ignored.
+    pub fn handle_resolved(&mut self, now: Instant, ticket: u32, result: Result<Vec<SocketAddr>, String>) {
+        let waits = |peer: &&Peer| peer.ticket == Some(ticket) && peer.state == CallState::Calling;
+        let Some(id) = self.all().find(waits).map(|peer| peer.id) else { return };
+        let mut refusal = None;
+        let mut good = Vec::new();
+        match result {
+            Ok(addresses) => {
+                for address in addresses.into_iter().map(unmapped) {
+                    match self.judge(address) {
+                        Ok(()) if good.contains(&address) => {}
+                        Ok(()) => good.push(address),
+                        Err(sentence) => refusal = Some(sentence),
+                    }
+                }
+            }
+            Err(sentence) => refusal = Some(sentence),
+        }
+        if good.is_empty() {
+            let name = self.peer(id).map(|peer| peer.address.clone()).unwrap_or_default();
+            self.tell(Event::Problem(refusal.unwrap_or_else(|| format!("{name} has no address: check the name."))));
+            self.end(now, id, Reason::Unreachable);
+            return;
+        }
+        good.truncate(CANDIDATES_MAX);
+        self.connect(now, id, good);
+    }
+
+    /// The addresses are known: open formats are live at once.
+    fn connect(&mut self, now: Instant, id: PeerId, candidates: Vec<SocketAddr>) {
+        for address in &candidates {
+            self.strangers.forgive(address.ip());
+        }
+        let Some(peer) = self.peer_mut(id) else { return };
+        let remote = candidates[0];
+        peer.ticket = None;
+        peer.candidates = candidates;
+        peer.remote = Some(remote);
+        peer.accepted = true;
+        // Headerless PCM has no control: RTCP would be noise over there.
+        peer.report_at = (peer.format != Format::Pcm).then_some(now);
+        peer.last_heard = now;
+        self.tell(Event::Remote { id, remote });
+        self.open(now, id);
+        self.handle_timeout(now);
+    }
+
+    /// Live: packets may come, media may go.
+    fn open(&mut self, now: Instant, id: PeerId) {
+        let Some(peer) = self.peer_mut(id) else { return };
+        let opens = !std::mem::replace(&mut peer.playing, true);
+        if opens {
+            self.tell(Event::PlayoutOpen(id));
+        }
+        self.set_state(now, id, CallState::Live);
+        self.tell_plan(id);
+    }
+
+    /// Answers a ringing peer. `false`: it does not ring.
+    pub fn answer(&mut self, now: Instant, id: PeerId) -> bool {
+        let Some(peer) = self.peer_mut(id).filter(|peer| peer.state == CallState::Ringing) else { return false };
+        peer.accepted = true;
+        peer.answered = true;
+        peer.leg.word = CallWord::Live;
+        peer.last_heard = now;
+        peer.last_sent = now;
+        peer.report_at = (peer.format != Format::Pcm).then_some(now);
+        let ip = peer.remote.map(|remote| remote.ip());
+        if let Some(ip) = ip {
+            self.strangers.forgive(ip);
+        }
+        self.open(now, id);
+        self.handle_timeout(now);
+        true
+    }
+
+    /// Declines a ringing peer. `false`: it does not ring.
+    pub fn decline(&mut self, now: Instant, id: PeerId) -> bool {
+        let rings = self.peer(id).is_some_and(|peer| peer.state == CallState::Ringing);
+        if rings {
+            self.end(now, id, Reason::WeDeclined);
+        }
+        rings
+    }
+
+    /// Hangs up (or declines, if it rings). `false`: nobody is there.
+    pub fn hangup(&mut self, now: Instant, id: PeerId) -> bool {
+        if self.decline(now, id) {
+            return true;
+        }
+        let there = self.peer(id).is_some_and(|peer| !peer.is_ended());
+        if there {
+            self.end(now, id, Reason::HungUp);
+        }
+        there
+    }
+
+    pub fn hangup_all(&mut self, now: Instant) {
+        for id in PeerId::all() {
+            self.hangup(now, id);
+        }
+    }
+
+    /// The call with `id` is over, for `reason`.
+    pub(super) fn end(&mut self, now: Instant, id: PeerId, reason: Reason) {
+        let Some(peer) = self.peer_mut(id).filter(|peer| !peer.is_ended()) else { return };
+        peer.leg.word = if reason == Reason::WeDeclined { CallWord::Declined } else { CallWord::Ended };
+        peer.ticket = None;
+        peer.bye_at = None;
+        // Said at once, then until echoed; to somebody never accepted only as an answer.
+        peer.reports_sent = 0;
+        peer.report_at = (peer.accepted && peer.format != Format::Pcm && peer.remote.is_some()).then_some(now);
+        let was_playing = std::mem::take(&mut peer.playing);
+        let was_called = peer.remote.is_some();
+        let missed = (reason == Reason::Missed).then(|| peer.address.clone());
+        let port = if peer.is_vtui { peer.remote.map(|remote| remote.port()) } else { None };
+        let (ip, leg, word) = (peer.remote.map(|remote| remote.ip()), peer.leg.theirs, peer.leg.word);
+        let goes_on = now.saturating_duration_since(peer.last_heard) < STRAGGLERS;
+        let was_heard = peer.incoming || peer.answered;
+        // What we turned away stays away as long as it goes on; of who left by itself only the last datagrams are ignored.
+        let quiet = match reason {
+            Reason::HungUp | Reason::WeDeclined | Reason::NoAnswer => Quiet::While(HUSH),
+            Reason::Missed if goes_on => Quiet::While(HUSH),
+            _ => Quiet::For(STRAGGLERS),
+        };
+        if let Some(ip) = ip.filter(|_| was_heard) {
+            self.strangers.hush(now, (ip, port), Hush { word, leg }, quiet);
+        }
+        if was_called && was_playing {
+            self.tell(Event::Plan(id, None));
+        }
+        if was_playing {
+            self.tell(Event::PlayoutClose(id));
+        }
+        self.set_state(now, id, CallState::Ended(reason));
+        if let Some(address) = missed {
+            self.tell(Event::Missed { address });
+        }
+        self.handle_timeout(now);
+    }
+
+    /// Whether what goes there would come back to us.
+    pub(super) fn is_ourselves(&self, address: SocketAddr) -> bool {
+        judge_own(address, self.config.bound, &self.config.own_addresses).is_err()
+    }
+
+    pub(super) fn set_state(&mut self, now: Instant, id: PeerId, state: CallState) {
+        let Some(peer) = self.peer_mut(id).filter(|peer| peer.state != state) else { return };
+        peer.state = state;
+        peer.entered = now;
+        self.tell(Event::State { id, state });
+    }
+
+    /// Tells the sender how to send to `id` now.
+    pub(super) fn tell_plan(&mut self, id: PeerId) {
+        let Some(peer) = self.peer(id).filter(|peer| peer.playing) else { return };
+        let Some(address) = peer.remote else { return };
+        // Answering a seed sender on this very machine: the seed's port there is our own.
+        if self.is_ourselves(address) {
+            return;
+        }
+        let takes_red = peer.is_vtui && peer.leg.caps & caps::RED != 0;
+        let plan = SendPlan {
+            address,
+            format: peer.format,
+            ssrc: peer.ssrc,
+            payload_type: peer.payload_type,
+            redundancy: if takes_red { peer.armour.copies() } else { 0 },
+            bitrate: self.config.bitrate,
+            frame_ms: self.config.frame_ms,
+            expected_loss_percent: peer.armour.expected_loss_percent(),
+            seal: Seal::Clear,
+        };
+        self.tell(Event::Plan(id, Some(plan)));
+    }
+
+    /// A new peer in a free slot, or in that of the one that ended longest ago. Announced, still idle.
+    pub(super) fn take_slot(&mut self, now: Instant, address: String, format: Format, incoming: bool) -> Option<PeerId> {
+        let ended = || self.all().filter(|peer| peer.is_ended()).min_by_key(|peer| peer.entered).map(|peer| peer.id);
+        let free = PeerId::all().find(|id| self.peer(*id).is_none());
+        let id = free.or_else(ended)?;
+        if free.is_none() {
+            self.tell(Event::Gone { id });
+        }
+        let (ssrc, leg) = (Ssrc(self.rng.random()), self.rng.random_range(1..=u32::MAX));
+        let mut peer = Peer::new(now, id, address.clone(), format, ssrc, leg);
+        peer.incoming = incoming;
+        self.peers[id.slot()] = Some(Box::new(peer));
+        self.tell(Event::Peer { id, address, format, incoming });
+        Some(id)
+    }
+
+    /// Something kept a datagram from `to`: told once of each kind, and a name's next address gets its chance.
+    pub(super) fn hint(&mut self, now: Instant, to: SocketAddr, failure: SendFailure) {
+        let Some(id) = self.all().find(|peer| peer.is_open() && peer.is_at(to)).map(|peer| peer.id) else { return };
+        let sentence = |address: &str| match failure {
+            SendFailure::NoRoute => Some(format!("No way to {address} now: check the network. voicetui keeps trying.")),
+            SendFailure::Forbidden => Some(format!("This machine's firewall does not let voicetui send to {address}.")),
+            SendFailure::Refused => Some(format!("Nobody listens at {address} yet: start the other side. voicetui keeps trying.")),
+            SendFailure::Family => {
+                Some(format!("{address} needs IPv6 (or IPv4), which is switched off here: call another address of that machine."))
+            }
+            // A full buffer empties by itself.
+            SendFailure::Busy => None,
+            SendFailure::Other => Some(format!("Sending to {address} fails. voicetui keeps trying.")),
+        };
+        let Some(peer) = self.peer_mut(id) else { return };
+        let next = peer.candidates.iter().position(|address| *address == to).map(|at| (at + 1) % peer.candidates.len());
+        if let Some(next) = next.filter(|_| !peer.answered && peer.candidates.len() > 1 && peer.remote == Some(to)) {
+            let remote = peer.candidates[next];
+            self.move_to(id, remote);
+            return;
+        }
+        let bit = 1 << failure as u8;
+        let unheard = !peer.answered || now.saturating_duration_since(peer.last_heard) > UNHEARD;
+        let tells = unheard && !peer.incoming && peer.told & bit == 0;
+        peer.told |= bit;
+        if tells && let Some(text) = sentence(&peer.address.clone()) {
+            self.tell(Event::Info(text));
+        }
+    }
+
+    /// Media to this peer goes to `remote` from now on.
+    pub(super) fn move_to(&mut self, id: PeerId, remote: SocketAddr) {
+        let Some(peer) = self.peer_mut(id).filter(|peer| peer.remote != Some(remote)) else { return };
+        peer.remote = Some(remote);
+        self.tell(Event::Remote { id, remote });
+        self.tell_plan(id);
+    }
+
+    /// Where to talk to a sender of headerless PCM: the seed's port.
+    pub(super) fn seed_address(from: SocketAddr) -> SocketAddr {
+        let mut address = from;
+        address.set_port(DEFAULT_PORT);
+        address
+    }
+}

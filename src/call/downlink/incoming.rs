@@ -1,0 +1,212 @@
+//! Whose datagram it is: a peer's, a stranger's, or our own come back. And what a stranger's knocking leads to.
+
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use rand::RngExt;
+
+use super::Downlink;
+use super::peer::Peer;
+use super::report::CONTROL_MAX;
+use super::said::Said;
+use super::stranger::{Hush, Knock, Quiet};
+use crate::call::event::Event;
+use crate::call::state::CallState;
+use crate::units::{Format, PeerId, RtpTime, SAMPLE_RATE, Ssrc};
+use crate::wire::app::CallWord;
+use crate::wire::rtp;
+
+/// Unanswered rings at once.
+const RINGS_MAX: usize = 3;
+/// A refused caller is reported as missed this often at most, whoever it is.
+const REFUSED_PAUSE: Duration = Duration::from_secs(1);
+/// Who found us busy is not asked again for this long.
+const BUSY_HUSH: Duration = Duration::from_secs(10);
+/// Our SSRC changes this often at most: a collision is an accident, not a habit.
+const SSRC_PAUSE: Duration = Duration::from_secs(5);
+/// Our own stream comes back within this much RTP time of what we sent.
+const LOOP_TICKS: u32 = 5 * SAMPLE_RATE;
+
+impl Downlink {
+    /// The peer that sends media from `from`: by its exact address, by a source it is known for, else by its machine.
+    pub(super) fn media_from(&self, from: SocketAddr, ssrc: Option<Ssrc>) -> Option<PeerId> {
+        let alive = || self.all().filter(|peer| !peer.is_ended());
+        let exact = alive().find(|peer| peer.is_at(from));
+        // A NAT gave a known source another port.
+        let moved = || ssrc.and_then(|ssrc| alive().find(|peer| peer.media.has_source(from.ip(), ssrc)));
+        exact.or_else(moved).or_else(|| alive().find(|peer| peer.is_anywhere_at(from.ip()))).map(|peer| peer.id)
+    }
+
+    /// The peer, if its media is heard; else it is counted, and dropped.
+    pub(super) fn hearing(&mut self, now: Instant, id: Option<PeerId>) -> Option<&mut Peer> {
+        let open = self.config.allow_unsealed;
+        if let Some(id) = id
+            && open
+        {
+            self.answer(now, id);
+        }
+        let peer = id.and_then(|id| self.peers[id.slot()].as_deref_mut());
+        let Some(peer) = peer else {
+            self.net.dropped_stranger += 1;
+            return None;
+        };
+        if peer.state == CallState::Ringing {
+            // It still calls; that is all its voice is good for.
+            peer.last_heard = now;
+        }
+        if peer.playing {
+            return Some(peer);
+        }
+        self.net.dropped_stranger += 1;
+        None
+    }
+
+    /// Media of this peer was good.
+    pub(super) fn heard_media(&mut self, now: Instant, id: PeerId, from: SocketAddr, format: Format) {
+        self.heard(now, id, from);
+        let Some(peer) = self.peer_mut(id) else { return };
+        if peer.media.current().is_some_and(|source| !source.bye) {
+            peer.bye_at = None;
+        }
+        if format == Format::Rtp && peer.incoming && !peer.is_vtui {
+            let theirs = peer.media.opus_pt.unwrap_or(rtp::OPUS_PT);
+            if std::mem::replace(&mut peer.payload_type, theirs) != theirs {
+                self.tell_plan(id);
+            }
+        }
+        let Some(peer) = self.peer_mut(id) else { return };
+        if peer.format == format || peer.media.received_packets != 1 {
+            return;
+        }
+        let address = peer.address.clone();
+        self.tell(Event::Info(match format {
+            Format::Pcm => format!("{address} sends raw PCM: if it does not hear you, call it with --format pcm."),
+            _ => format!("{address} sends RTP: if it does not hear you, call it with --format rtp."),
+        }));
+    }
+
+    /// Anything good came from this peer.
+    pub(super) fn heard(&mut self, now: Instant, id: PeerId, from: SocketAddr) {
+        let Some(peer) = self.peer_mut(id) else { return };
+        peer.last_heard = now;
+        peer.told = 0;
+        if std::mem::take(&mut peer.said_quiet) {
+            let text = format!("{} is back.", peer.address);
+            self.tell(Event::Info(text));
+        }
+        let Some(peer) = self.peer_mut(id) else { return };
+        if std::mem::replace(&mut peer.answered, true) {
+            return;
+        }
+        // Of a name's addresses, the one that answered.
+        let exact = peer.candidates.iter().find(|address| **address == from);
+        if let Some(chosen) = exact.or_else(|| peer.candidates.iter().find(|address| address.ip() == from.ip())).copied() {
+            self.move_to(id, chosen);
+        }
+    }
+
+    /// Media from a stranger: rings when there is enough of it.
+    pub(super) fn knock_media(&mut self, now: Instant, from: SocketAddr, format: Format, payload_type: u8) -> Option<PeerId> {
+        if self.strangers.knock_media(now, from) != Knock::Rings {
+            return None;
+        }
+        let Some(id) = self.ring(now, from, format) else {
+            self.strangers.hush(now, (from.ip(), None), Hush { word: CallWord::Busy, leg: 0 }, Quiet::For(BUSY_HUSH));
+            return None;
+        };
+        let auto = self.config.answer_all || self.config.allow_unsealed;
+        if let Some(peer) = self.peer_mut(id) {
+            peer.payload_type = if rtp::is_dynamic(payload_type) { payload_type } else { rtp::OPUS_PT };
+            peer.remote = Some(if format == Format::Pcm { Self::seed_address(from) } else { from });
+        }
+        if auto {
+            self.answer(now, id);
+        }
+        Some(id)
+    }
+
+    /// A voicetui that is no peer says something of a call.
+    pub(super) fn knock_call(&mut self, now: Instant, from: SocketAddr, said: &Said<'_>, bytes: usize) -> Option<PeerId> {
+        match said.word? {
+            CallWord::Calling => {}
+            // It believes in a call that we know nothing of: we hung up unheard, or were restarted.
+            CallWord::Live | CallWord::Ringing => {
+                self.reply(from, CallWord::Ended, said.theirs, bytes);
+                return None;
+            }
+            CallWord::Declined | CallWord::Busy | CallWord::Ended => return None,
+        }
+        match self.strangers.knock_call(now, from, said.theirs) {
+            Knock::Counted => return None,
+            Knock::Hushed(hush) => {
+                self.reply(from, hush.word, said.theirs, bytes);
+                return None;
+            }
+            Knock::Rings => {}
+        }
+        let Some(id) = self.ring(now, from, Format::Rtp) else {
+            let hush = Hush { word: CallWord::Busy, leg: said.theirs };
+            self.strangers.hush(now, (from.ip(), Some(from.port())), hush, Quiet::For(BUSY_HUSH));
+            self.reply(from, CallWord::Busy, said.theirs, bytes);
+            return None;
+        };
+        if let Some(peer) = self.peer_mut(id) {
+            peer.remote = Some(from);
+            peer.is_vtui = true;
+        }
+        Some(id)
+    }
+
+    /// Takes a slot and rings. `None`: busy.
+    fn ring(&mut self, now: Instant, from: SocketAddr, format: Format) -> Option<PeerId> {
+        let ringing = self.all().filter(|peer| peer.state == CallState::Ringing).count();
+        let id = if ringing < RINGS_MAX { self.take_slot(now, from.to_string(), format, true) } else { None };
+        let Some(id) = id else {
+            let pause = self.last_refused.is_none_or(|last| now.saturating_duration_since(last) >= REFUSED_PAUSE);
+            if pause {
+                self.last_refused = Some(now);
+                self.tell(Event::Missed { address: from.to_string() });
+            }
+            return None;
+        };
+        if let Some(peer) = self.peer_mut(id) {
+            peer.leg.word = CallWord::Ringing;
+        }
+        self.set_state(now, id, CallState::Ringing);
+        Some(id)
+    }
+
+    /// One word to somebody with whom there is no call, no longer than what came.
+    fn reply(&mut self, to: SocketAddr, word: CallWord, theirs: u32, limit: usize) {
+        if theirs == 0 {
+            return;
+        }
+        let mut out = [0; CONTROL_MAX];
+        let len = self.author.reply(self.ssrc, word, theirs, limit, &mut out);
+        if len > 0 {
+            self.outbox.push(to, &out[..len]);
+        }
+    }
+
+    /// Whether `ssrc` is ours, come back or taken by somebody else (RFC 3550, 8.2). Then the datagram is nobody's.
+    pub(super) fn is_own(&mut self, now: Instant, from: SocketAddr, ssrc: Ssrc, time: Option<RtpTime>) -> bool {
+        let Some(owner) = self.all().find(|peer| peer.ssrc == ssrc) else { return false };
+        let id = owner.id;
+        let is_near = |time: RtpTime| owner.sent.last.is_some_and(|(last, _)| time.since(last).unsigned_abs() <= LOOP_TICKS);
+        let is_loop = time.is_some_and(is_near);
+        let may_change = owner.ssrc_changed.is_none_or(|at| now.saturating_duration_since(at) > SSRC_PAUSE);
+        if is_loop || !owner.is_open() || !owner.is_at(from) || !may_change {
+            self.net.looped += 1;
+            return true;
+        }
+        // A collision with the peer itself: ours changes, the old one says BYE.
+        self.send_bye(now, id);
+        let fresh = Ssrc(self.rng.random());
+        if let Some(peer) = self.peer_mut(id) {
+            peer.ssrc = fresh;
+            peer.ssrc_changed = Some(now);
+        }
+        self.tell_plan(id);
+        true
+    }
+}

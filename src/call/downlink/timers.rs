@@ -1,0 +1,123 @@
+//! What is done when its time has come: reports, farewells, rings that end, peers that fell silent.
+
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use rand::RngExt;
+
+use super::Downlink;
+use super::peer::{Peer, REPORT_INTERVAL, Timer};
+use super::report::{CONTROL_MAX, foreign_interval};
+use crate::call::event::Event;
+use crate::call::state::{CallState, Reason};
+use crate::units::PeerId;
+use crate::wire::app::CallWord;
+use crate::wire::rtcp::Writer;
+
+/// The first reports of a call come closer together, so that it rings there soon: ms until the next.
+const FIRST_REPORTS_MS: [u64; 3] = [100, 200, 200];
+/// For this many reports nobody knows whether the other side is a voicetui.
+const UNKNOWN_REPORTS: u32 = 20;
+/// Farewells to who does not echo them.
+const FAREWELLS: u32 = 6;
+
+impl Downlink {
+    /// Does what is due at `now`.
+    pub fn handle_timeout(&mut self, now: Instant) {
+        for id in PeerId::all() {
+            for timer in Timer::ALL {
+                let due = self.peer(id).and_then(|peer| peer.due(timer, self.config.ring_timeout));
+                if due.is_some_and(|due| due <= now) {
+                    self.fire(now, id, timer);
+                }
+            }
+        }
+    }
+
+    fn fire(&mut self, now: Instant, id: PeerId, timer: Timer) {
+        let Some(peer) = self.peer_mut(id) else { return };
+        match timer {
+            Timer::Report => {
+                self.send_control(now, id);
+                self.schedule(now, id);
+            }
+            Timer::RingEnds if peer.state == CallState::Ringing => self.end(now, id, Reason::Missed),
+            Timer::RingEnds => self.end(now, id, Reason::NoAnswer),
+            Timer::RingLapses => self.end(now, id, Reason::Missed),
+            Timer::GoesQuiet => {
+                peer.said_quiet = true;
+                let text = format!("{} has gone quiet: nothing came for 10 seconds.", peer.address);
+                self.tell(Event::Info(text));
+            }
+            Timer::TimesOut => self.end(now, id, Reason::TimedOut),
+            Timer::ByeStands => self.end(now, id, Reason::PeerHungUp),
+            Timer::Leaves => {
+                self.peers[id.slot()] = None;
+                self.tell(Event::Gone { id });
+            }
+        }
+    }
+
+    /// When the next report is due, after one was sent.
+    fn schedule(&mut self, now: Instant, id: PeerId) {
+        let spread = self.rng.random();
+        let Some(peer) = self.peer_mut(id) else { return };
+        let sent = peer.reports_sent;
+        peer.reports_sent = sent.saturating_add(1);
+        let wait = if peer.is_ended() {
+            let heard = peer.leg.their_word == Some(CallWord::Ended) || peer.leg.echoed == Some(peer.leg.word);
+            (peer.reports_sent < if peer.is_vtui || !peer.answered { FAREWELLS } else { 2 } && !heard).then_some(REPORT_INTERVAL)
+        } else if peer.is_vtui {
+            Some(REPORT_INTERVAL)
+        } else if let Some(ms) = FIRST_REPORTS_MS.get(sent as usize) {
+            Some(Duration::from_millis(*ms))
+        } else if sent < UNKNOWN_REPORTS && !peer.answered {
+            Some(REPORT_INTERVAL)
+        } else {
+            Some(foreign_interval(spread))
+        };
+        peer.report_at = wait.map(|wait| now + wait);
+    }
+
+    /// Tells the peer all there is to tell: to each of its addresses until one has answered. Who was not accepted gets one
+    /// datagram for one of its own, and no longer one.
+    pub(super) fn send_control(&mut self, now: Instant, id: PeerId) {
+        let Some(peer) = self.peers[id.slot()].as_deref_mut() else { return };
+        let room = if peer.accepted { CONTROL_MAX } else { std::mem::take(&mut peer.allowance).min(CONTROL_MAX) };
+        let mut out = [0; CONTROL_MAX];
+        let len = self.author.compose(peer, now, &mut out[..room]);
+        let to = addresses(peer);
+        if len == 0 {
+            return;
+        }
+        for to in to {
+            if !self.is_ourselves(to) {
+                self.outbox.push(to, &out[..len]);
+            }
+        }
+    }
+
+    /// BYE for the SSRC that we are about to give up (RFC 3550, 8.2).
+    pub(super) fn send_bye(&mut self, now: Instant, id: PeerId) {
+        let _ = now;
+        let Some(peer) = self.peers[id.slot()].as_deref() else { return };
+        let mut out = [0; CONTROL_MAX];
+        let mut writer = Writer::new(&mut out);
+        let wrote = writer
+            .receiver_report(peer.ssrc, &[])
+            .and_then(|()| writer.sdes(peer.ssrc, &self.author.cname, None))
+            .and_then(|()| writer.bye(peer.ssrc, None));
+        let len = writer.finish();
+        if wrote.is_ok() {
+            addresses(peer).into_iter().for_each(|to| self.outbox.push(to, &out[..len]));
+        }
+    }
+}
+
+/// Where control goes: where the peer's own comes from, else where it is called.
+fn addresses(peer: &Peer) -> Vec<SocketAddr> {
+    if peer.answered || peer.candidates.len() < 2 {
+        return peer.rtcp_from.or(peer.remote).into_iter().collect();
+    }
+    peer.candidates.clone()
+}
