@@ -1,14 +1,42 @@
 //! From received packets to samples, one peer: insert, pull. Pure; its clock is the samples pulled.
 
+//!
+//! ```text
+//! insert: intake (is it of this stream? when was it due?) -> buffer (in order)      delay: offsets -> target
+//! pull:   steps (play, repair, conceal, wait) <- buffer; -> line (decoded samples) -> out;  steer: line -> target
+//! ```
+//!
+//! All times are in samples at 48 kHz, from this playout's first packet on. "Media" is the sender's clock, "lead" is how
+//! far the clock is ahead of the media being played: the lead is steered to the target.
+
+mod buffer;
 mod counters;
+mod delay;
+mod drift;
+mod intake;
+mod line;
 mod packet;
+mod steer;
+mod steps;
+mod stretch;
+#[cfg(test)]
+mod tests;
 
 use std::time::Instant;
 
+use crate::audio::codec::{DECODED_MAX, Decoder};
+
 pub use crate::audio::codec::{Codec, CodecError};
-use crate::units::{Ppm, Slept};
+use crate::units::{FRAME_SAMPLES, Ppm, SAMPLE_RATE, Slept};
+use buffer::Buffer;
 pub use counters::{Counters, Pulled, Step};
+use delay::{Bounds, DelayControl};
+use drift::Slope;
+use intake::Intake;
+use line::Line;
 pub use packet::{Origin, PAYLOAD_MAX, Packet};
+use steer::Lead;
+use steps::State;
 
 /// Who chooses the delay.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -37,34 +65,95 @@ impl Default for Config {
     }
 }
 
+/// One millisecond.
+const MS: f64 = SAMPLE_RATE as f64 / 1_000.0;
+
 /// One peer's playout. Nothing but [`Playout::new`] allocates; nothing panics, whatever comes.
 #[derive(Debug)]
 pub struct Playout {
     config: Config,
     counters: Counters,
+    intake: Intake,
+    buffer: Buffer,
+    control: DelayControl,
+    decoder: Decoder,
+    scratch: Box<[f32]>,
+    line: Line,
+    lead: Lead,
+    state: State,
+    /// Where the first `Instant` seen stands at 0.
+    epoch: Option<Instant>,
+    /// The clock at this pull.
+    now: f64,
+    /// Samples that this pull still wants.
+    wanted: usize,
+    /// Samples pulled so far: the card's own clock, and its slope against ours.
+    pulled: f64,
+    card: Slope,
+    /// Media time of the next sample to be made.
+    next_media: f64,
+    /// Length of the newest packet decoded.
+    frame: usize,
+    /// Delay of the packets of the last second or so.
+    delay: Option<f64>,
 }
 
 impl Playout {
     /// # Errors
     /// [`CodecError::Unavailable`]: no memory for the decoders.
     pub fn new(config: Config) -> Result<Self, CodecError> {
-        Ok(Self { config, counters: Counters::default() })
+        Ok(Self {
+            config,
+            counters: Counters::default(),
+            intake: Intake::new(),
+            buffer: Buffer::new(),
+            control: DelayControl::new(),
+            decoder: Decoder::new(Codec::Opus)?,
+            scratch: vec![0.0; DECODED_MAX].into_boxed_slice(),
+            line: Line::new(),
+            lead: Lead::new(),
+            state: State::new(),
+            epoch: None,
+            now: 0.0,
+            wanted: 0,
+            pulled: 0.0,
+            card: Slope::new(),
+            next_media: 0.0,
+            frame: FRAME_SAMPLES,
+            delay: None,
+        })
     }
 
-    /// Takes a packet in; call it before [`Playout::pull`] for all that have come. Order does not matter.
-    pub fn insert(&mut self, packet: &Packet) {
-        let _ = packet;
-    }
-
-    /// Fills `out` (48 kHz mono, any length) with what is due; `now` is the callback's time.
+    /// Fills `out` (48 kHz mono, any length) with what is due; `now` is the callback's time. Call [`Playout::insert`]
+    /// before it for all that has come.
     pub fn pull(&mut self, out: &mut [f32], now: Instant) -> Pulled {
-        let _ = now;
-        out.fill(0.0);
-        Pulled::default()
+        let mut pulled = Pulled::default();
+        self.now = self.clock(now);
+        let mut filled = 0;
+        while filled < out.len() {
+            if self.line.is_empty() {
+                self.wanted = out.len() - filled;
+                self.produce();
+            }
+            filled += self.line.take(&mut out[filled..], &mut pulled);
+        }
+        self.card.add(self.now, self.now - self.pulled);
+        self.pulled += out.len() as f64;
+        if self.state.is_playing() {
+            self.lead.push(self.now - self.position(), out.len());
+        }
+        pulled.speaking = self.is_speaking();
+        pulled
     }
 
     /// Forgets all that waits and all that was measured; counts stay.
-    pub fn flush(&mut self) {}
+    pub fn flush(&mut self) {
+        self.fall_silent();
+        self.intake = Intake::new();
+        self.control = DelayControl::new();
+        self.card.restart();
+        self.delay = None;
+    }
 
     /// The machine slept: what waits is old.
     pub fn handle_slept(&mut self, slept: Slept) {
@@ -81,27 +170,70 @@ impl Playout {
         &self.counters
     }
 
-    /// From a packet's arrival to the pull of its first sample, over the last second or so of voice, ms.
+    /// From a packet's arrival to the pull of its first sample, over the last second or so of voice, ms. `None`: nobody
+    /// has spoken yet.
     #[must_use]
     pub fn delay_ms(&self) -> Option<f32> {
-        None
+        self.delay.map(|delay| (delay / MS) as f32)
     }
 
-    /// The delay that playout steers to, ms.
+    /// The delay that playout steers to, ms: comparable with [`Playout::delay_ms`].
     #[must_use]
     pub fn target_ms(&self) -> Option<f32> {
-        None
+        let delay = self.delay?;
+        let excess = self.lead.least().map_or(0.0, |lead| lead - self.target());
+        Some(((delay - excess).max(0.0) / MS) as f32)
     }
 
     /// The sender's sound card against ours: +100 means that theirs runs 100 ppm fast. `None`: not known yet.
     #[must_use]
     pub fn drift(&self) -> Option<Ppm> {
-        None
+        let (sender, card) = (self.control.drift_ppm()?, self.card.ppm()?);
+        Some(Ppm(sender + card))
     }
 
-    /// A talk spurt is being played.
+    /// A talk spurt is being played (or a gap in one bridged).
     #[must_use]
     pub fn is_speaking(&self) -> bool {
-        false
+        self.state.is_speaking()
+    }
+
+    /// Media time of the next sample to go out.
+    fn position(&self) -> f64 {
+        self.next_media - self.line.len() as f64
+    }
+
+    fn target(&self) -> f64 {
+        let bounds = match self.config.delay {
+            Delay::Auto => Bounds { min: f64::from(self.config.min_ms) * MS, max: f64::from(self.config.max_ms) * MS },
+            Delay::Fixed(ms) => Bounds { min: f64::from(ms) * MS, max: f64::from(ms) * MS },
+        };
+        self.control.target(self.now, bounds)
+    }
+
+    /// `time` in samples; may lie before 0.
+    fn clock(&mut self, time: Instant) -> f64 {
+        let epoch = *self.epoch.get_or_insert(time);
+        let after = time.saturating_duration_since(epoch).as_secs_f64();
+        let before = epoch.saturating_duration_since(time).as_secs_f64();
+        (after - before) * f64::from(SAMPLE_RATE)
+    }
+
+    /// What plays fades out within 5 ms; the rest of the stream is dropped.
+    fn fall_silent(&mut self) {
+        const FADE: usize = 240;
+        if self.line.len() < FADE && self.state.gain > 0.0 {
+            self.decoder.conceal(&mut self.scratch[..FADE]);
+            let gain = self.state.gain;
+            self.scratch[..FADE].iter_mut().for_each(|sample| *sample *= gain);
+            self.line.append(&self.scratch[..FADE], Step::Concealed);
+        }
+        self.line.cut(FADE);
+        self.counters.discarded += self.buffer.len() as u64;
+        self.buffer.clear();
+        self.decoder.reset();
+        self.lead.restart();
+        self.state = State::new();
+        self.frame = FRAME_SAMPLES;
     }
 }

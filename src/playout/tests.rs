@@ -1,0 +1,6 @@
+//! Playout in virtual time.
+
+mod any;
+mod network;
+mod sim;
+mod stream;

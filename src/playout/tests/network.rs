@@ -1,0 +1,176 @@
+//! What networks and cards do, and what may be heard of it.
+
+use super::sim::{Dice, Sim};
+
+fn clean(dice: &mut Dice, _: f64) -> Option<f64> {
+    Some(0.0002 + 0.0002 * (dice.even() - 0.5))
+}
+
+#[test]
+fn on_a_clean_network_the_delay_is_a_few_ms_and_nothing_is_made_up() {
+    for seed in 1..=5 {
+        let mut sim = Sim::new(seed, clean);
+        sim.time = sim.dice.even() * 0.005;
+        sim.run(2.0);
+        sim.measure_anew();
+        sim.run(60.0);
+        sim.report("clean");
+        assert!(sim.trace.median() <= 8.0, "seed {seed}: {}", sim.trace.median());
+        assert_eq!(sim.playout.counters().concealed_samples, 0, "seed {seed}");
+        assert_eq!(sim.trace.steps[2..], [0, 0, 0], "seed {seed}");
+    }
+}
+
+#[test]
+fn jitter_is_waited_for() {
+    for seed in 1..=5 {
+        let mut sim = Sim::new(seed, |dice, _| Some((0.06 + 0.02 * dice.normal()).max(0.0)));
+        sim.run(3.0);
+        sim.measure_anew();
+        sim.run(60.0);
+        sim.report("jitter 20 ms");
+        assert!(sim.concealed_percent() < 1.0, "seed {seed}: {} %", sim.concealed_percent());
+        assert!(sim.trace.median() < 75.0, "seed {seed}: {}", sim.trace.median());
+    }
+}
+
+#[test]
+fn losses_are_concealed_in_place_and_cost_no_delay() {
+    for (seed, share) in [(1, 0.05), (2, 0.05), (3, 0.1), (4, 0.1)] {
+        let mut sim = Sim::new(seed, move |dice, _| (dice.even() >= share).then_some(0.0002));
+        sim.run(2.0);
+        sim.measure_anew();
+        sim.run(60.0);
+        sim.report("loss");
+        let concealed = sim.concealed_percent() / 100.0;
+        assert!((concealed - share).abs() < 0.02, "seed {seed}: {concealed}");
+        assert!(sim.trace.median() <= 15.0, "seed {seed}: {}", sim.trace.median());
+    }
+}
+
+#[test]
+fn copies_that_come_later_are_waited_for() {
+    for lbrr in [true, false] {
+        let mut sim = Sim::new(3, |dice, _| (dice.even() >= 0.1).then_some(0.0002));
+        (sim.lbrr, sim.red) = (lbrr, !lbrr);
+        sim.run(5.0);
+        sim.measure_anew();
+        let before = *sim.playout.counters();
+        sim.run(60.0);
+        sim.report(if lbrr { "LBRR" } else { "RED" });
+        let after = sim.playout.counters();
+        let concealed = after.concealed_samples - before.concealed_samples;
+        // LBRR covers voiced frames only, and one packet back, as this RED does.
+        let share = concealed as f64 / (60.0 * 48_000.0);
+        assert!(share < if lbrr { 0.035 } else { 0.015 }, "{share}");
+        assert!(after.repaired() > 400);
+        assert!(sim.trace.median() < 30.0, "{}", sim.trace.median());
+    }
+}
+
+#[test]
+fn drift_is_steered_out_for_an_hour() {
+    for (sender, card, minutes) in [(300.0, 0.0, 60), (-150.0, 150.0, 60), (100.0, -200.0, 5), (-500.0, 0.0, 5)] {
+        let mut sim = Sim::new(9, clean);
+        (sim.sender_ppm, sim.card_ppm) = (sender, card);
+        sim.cheap = true;
+        sim.run(60.0);
+        let early = sim.trace.median();
+        for _ in 1..minutes {
+            sim.measure_anew();
+            sim.run(60.0);
+        }
+        sim.report("drift");
+        assert_eq!(sim.playout.counters().concealed_samples, 0);
+        assert!((sim.trace.median() - early).abs() < 5.0, "{early} became {}", sim.trace.median());
+        let drift = sim.playout.drift().expect("known by now").0;
+        let stretched = sim.playout.counters().stretched_plus + sim.playout.counters().stretched_minus;
+        let needed = (sender - card).abs() * 1e-6 * f64::from(minutes) * 60.0 * 48_000.0;
+        assert!((stretched as f64) < 1.2 * needed + 1_500.0, "{stretched} samples stretched, {needed} needed");
+        assert!((f64::from(drift) - (sender - card)).abs() < 30.0, "{drift}");
+    }
+}
+
+#[test]
+fn spikes_are_survived_and_forgotten() {
+    for seed in 1..=3 {
+        // Every 3 s the air is busy for 80 ms: what is sent then comes at its end.
+        let mut sim = Sim::new(seed, |dice, at| {
+            let phase = at % 3.0;
+            let held = if at < 30.0 && phase < 0.08 { 0.08 - phase } else { 0.0 };
+            Some(0.002 + held + 0.001 * dice.even())
+        });
+        sim.run(30.0);
+        sim.report("spikes");
+        assert!(sim.concealed_percent() < 2.0, "seed {seed}: {}", sim.concealed_percent());
+        sim.run(5.0);
+        sim.measure_anew();
+        sim.run(1.0);
+        assert!(sim.trace.median() < 12.0, "seed {seed}: {}", sim.trace.median());
+    }
+}
+
+/// After `event` (which ends at once), the delay is near what it was within 2 s.
+fn recovers(name: &str, mut sim: Sim, event: impl FnOnce(&mut Sim)) {
+    sim.run(10.0);
+    let before = sim.trace.median();
+    event(&mut sim);
+    sim.run(2.0);
+    let lost = sim.playout.counters().concealed_samples;
+    sim.measure_anew();
+    sim.run(3.0);
+    sim.report(name);
+    let after = sim.trace.median();
+    assert!((after - before).abs() < 6.0, "{name}: {before} became {after} ms");
+    assert_eq!(sim.playout.counters().concealed_samples, lost, "{name}: still concealing");
+    assert!(sim.trace.steps[1] > 130_000, "{name}: {:?}", sim.trace.steps);
+    assert!(sim.trace.loudest < 1.2, "{name}: {}", sim.trace.loudest);
+}
+
+#[test]
+fn an_outage_of_3_s_leaves_nothing_behind() {
+    let lost = Sim::new(1, |_, at| (!(10.0..13.0).contains(&at)).then_some(0.001));
+    recovers("outage, lost", lost, |sim| sim.run(3.0));
+    let held = Sim::new(2, |_, at| Some(if (10.0..13.0).contains(&at) { 13.0 - at } else { 0.0 } + 0.001));
+    recovers("outage, held", held, |sim| sim.run(3.0));
+}
+
+#[test]
+fn a_longer_path_and_back_is_followed() {
+    let sim = Sim::new(1, |dice, at| Some(if (10.0..14.0).contains(&at) { 0.151 } else { 0.001 } + 0.0005 * dice.even()));
+    recovers("path +150 ms and back", sim, |sim| sim.run(4.0));
+    let sim = Sim::new(1, |dice, at| Some(if at > 10.0 { 0.151 } else { 0.001 } + 0.0005 * dice.even()));
+    recovers("path +150 ms", sim, |_| {});
+    let sim = Sim::new(1, |dice, at| Some(if at > 10.0 { 0.701 } else { 0.001 } + 0.0005 * dice.even()));
+    recovers("path +700 ms", sim, |_| {});
+}
+
+#[test]
+fn a_stalled_card_leaves_no_delay() {
+    recovers("stall, samples lost", Sim::new(1, clean), |sim| sim.stall(0.3));
+    recovers("stall, samples asked for again", Sim::new(2, clean), |sim| {
+        sim.stall(0.3);
+        for _ in 0..90 {
+            sim.pull(240);
+        }
+    });
+    recovers("asleep for 10 minutes", Sim::new(3, clean), |sim| sim.stall(600.0));
+}
+
+#[test]
+fn a_card_that_asks_in_bursts_is_served() {
+    let mut sim = Sim::new(4, clean);
+    for n in 0..6_000u32 {
+        let blocks = [1, 0, 2, 1, 0, 3, 0, 1][n as usize % 8];
+        sim.time += 0.005;
+        for _ in 0..blocks {
+            sim.pull(240);
+        }
+        if n == 400 {
+            sim.measure_anew();
+        }
+    }
+    sim.report("bursty card");
+    assert!(sim.concealed_percent() < 0.2, "{}", sim.concealed_percent());
+    assert!(sim.trace.median() < 25.0, "{}", sim.trace.median());
+}
