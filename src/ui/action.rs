@@ -1,0 +1,102 @@
+//! Everything a key or a click can mean on the screen.
+
+use tui_input::InputRequest;
+
+/// The four views, one keypress each.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum View {
+    #[default]
+    Talk,
+    Listen,
+    Network,
+    Peers,
+}
+
+impl View {
+    pub const ALL: [Self; 4] = [Self::Talk, Self::Listen, Self::Network, Self::Peers];
+
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Talk => "Talk",
+            Self::Listen => "Listen",
+            Self::Network => "Network",
+            Self::Peers => "Peers",
+        }
+    }
+
+    #[must_use]
+    pub fn index(self) -> usize {
+        self as usize
+    }
+
+    /// The view `by` tabs further, round and round.
+    #[must_use]
+    pub fn step(self, by: usize) -> Self {
+        Self::ALL[(self.index() + by) % Self::ALL.len()]
+    }
+}
+
+/// What the user wants.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Action {
+    /// Held, not pressed: the input thread sees to it, the table only names it.
+    Talk,
+    Open,
+    Mute,
+    /// Focus the address field.
+    Address,
+    /// Call what the address field says.
+    Call,
+    Hangup,
+    HangupAll,
+    Answer,
+    Decline,
+    PeerLouder,
+    PeerQuieter,
+    PeerMute,
+    Louder,
+    Quieter,
+    Deafen,
+    Next,
+    Previous,
+    View(View),
+    NextView,
+    PreviousView,
+    Devices,
+    /// The picker's next list.
+    NextList,
+    PreviousList,
+    Choose,
+    Record,
+    Help,
+    Redraw,
+    Suspend,
+    Quit,
+    QuitNow,
+    /// Out of the field, the picker, the help, the question.
+    Leave,
+    /// Older and newer addresses.
+    Older,
+    Newer,
+    Edit(InputRequest),
+}
+
+impl Action {
+    /// Whether a key held down does it again and again.
+    #[must_use]
+    pub fn repeats(self) -> bool {
+        matches!(
+            self,
+            Self::PeerLouder
+                | Self::PeerQuieter
+                | Self::Louder
+                | Self::Quieter
+                | Self::Next
+                | Self::Previous
+                | Self::Older
+                | Self::Newer
+                | Self::Edit(_)
+        )
+    }
+}

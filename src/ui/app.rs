@@ -1,0 +1,372 @@
+//! What the screen knows besides the snapshot: view, mode, selection, names, messages. Keys and notices in, effects out. Main thread.
+//!
+//! The order of calls, each round: `tick` with a new snapshot, `handle_*` for what came, `poll_effect` until it is empty, draw.
+
+mod devices;
+mod keys;
+mod needle;
+
+use std::collections::VecDeque;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::{Duration, Instant, SystemTime};
+
+pub use devices::{Devices, List, Picker};
+pub use needle::Needle;
+
+use super::action::View;
+use super::field::Field;
+use super::history::History;
+use super::keymap::Context;
+use super::text;
+use crate::engine::{CallState, Command, Notice, PeerSnapshot, Snapshot, Switch};
+use crate::talk::{Rung, Unkeyed};
+use crate::units::{Format, MAX_PEERS, PeerId};
+
+/// Missed calls that are kept.
+const MISSED_MAX: usize = 50;
+/// Messages waiting to be read; more, and the oldest goes.
+const MESSAGES_MAX: usize = 8;
+const INFO_SHOWN: Duration = Duration::from_secs(6);
+const PROBLEM_SHOWN: Duration = Duration::from_secs(15);
+
+/// What the keys act on.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Mode {
+    Main,
+    /// The address field has the focus: letters are text, Space too.
+    Field,
+    Help {
+        scroll: u16,
+    },
+    Picker(Picker),
+    /// "In a call: really quit?"
+    Quit,
+}
+
+impl Mode {
+    #[must_use]
+    pub fn context(&self) -> Context {
+        match self {
+            Self::Main => Context::Main,
+            Self::Field => Context::Field,
+            Self::Help { .. } => Context::Help,
+            Self::Picker(_) => Context::Picker,
+            Self::Quit => Context::Quit,
+        }
+    }
+}
+
+/// What a slot's peer is called, and how we came to know it.
+#[derive(Clone, PartialEq, Debug)]
+pub struct PeerInfo {
+    /// As typed, or IP:port of a caller.
+    pub address: String,
+    /// What it calls itself.
+    pub name: Option<String>,
+    pub remote: Option<SocketAddr>,
+    pub incoming: bool,
+}
+
+#[derive(Clone, PartialEq, Debug)]
+pub struct Missed {
+    pub address: String,
+    pub at: SystemTime,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Tone {
+    Info,
+    Problem,
+}
+
+#[derive(Clone, PartialEq, Debug)]
+pub struct Message {
+    pub text: String,
+    pub tone: Tone,
+    pub at: Instant,
+}
+
+/// How the talk key works here, as the input thread says.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub struct KeyReport {
+    pub rung: Rung,
+    /// Un-keyed by something else while it is still down.
+    pub spent: bool,
+}
+
+/// What the loop has to do for the app.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Effect {
+    Command(Command),
+    /// The list of addresses called has grown.
+    KeepCalled,
+    /// Silence this peer here, or hear it again.
+    MutePeer(PeerId, bool),
+    /// Un-key: the machine slept.
+    Slept,
+    Redraw,
+    Suspend,
+    /// Take the terminal again.
+    Continue,
+    Quit,
+}
+
+#[derive(Debug)]
+pub struct App {
+    pub view: View,
+    pub mode: Mode,
+    pub field: Field,
+    pub selected: Option<PeerId>,
+    pub missed: Vec<Missed>,
+    pub devices: Devices,
+    pub listening: Option<SocketAddr>,
+    pub recording: Vec<PathBuf>,
+    pub key: KeyReport,
+    pub mic: Needle,
+    pub out: Needle,
+    pub histories: [History; MAX_PEERS],
+    pub needles: [Needle; MAX_PEERS],
+    /// For local times.
+    pub zone: jiff::tz::TimeZone,
+    peers: [Option<PeerInfo>; MAX_PEERS],
+    messages: VecDeque<Message>,
+    effects: VecDeque<Effect>,
+}
+
+impl App {
+    /// Starts with the address field focused. `called`: addresses called before, the latest last.
+    #[must_use]
+    pub fn new(called: Vec<String>, zone: jiff::tz::TimeZone) -> Self {
+        Self {
+            view: View::Talk,
+            mode: Mode::Field,
+            field: Field::new(called),
+            selected: None,
+            missed: Vec::new(),
+            devices: Devices::default(),
+            listening: None,
+            recording: Vec::new(),
+            key: KeyReport { rung: Rung::Inferred, spent: false },
+            mic: Needle::default(),
+            out: Needle::default(),
+            histories: Default::default(),
+            needles: Default::default(),
+            zone,
+            peers: Default::default(),
+            messages: VecDeque::new(),
+            effects: VecDeque::new(),
+        }
+    }
+
+    /// A new snapshot: needles fall, histories grow, old messages go, a selection that is gone moves on.
+    pub fn tick(&mut self, snapshot: &Snapshot) {
+        let now = snapshot.now;
+        self.mic.push(snapshot.mic_level, now);
+        self.out.push(snapshot.out_level, now);
+        for id in PeerId::all() {
+            let Some(peer) = snapshot.peer(id) else {
+                self.histories[id.slot()].clear();
+                continue;
+            };
+            self.needles[id.slot()].push(peer.level, now);
+            if peer.state == CallState::Live {
+                self.histories[id.slot()].sample(peer, now);
+            }
+        }
+        if self.selected.is_none_or(|id| snapshot.peer(id).is_none()) {
+            self.selected = snapshot.peers.first().map(|peer| peer.id);
+        }
+        let shown = |message: &Message| if message.tone == Tone::Problem { PROBLEM_SHOWN } else { INFO_SHOWN };
+        self.messages.retain(|message| now.saturating_duration_since(message.at) < shown(message));
+    }
+
+    /// Something of the engine, at `now`.
+    pub fn handle_notice(&mut self, notice: Notice, now: Instant) {
+        match notice {
+            Notice::Listening { address } => self.listening = Some(address),
+            Notice::Peer { id, address, incoming, .. } => self.meet(id, &address, incoming),
+            Notice::Resolved { id, remote } => self.with_peer(id, |peer| peer.remote = Some(remote)),
+            Notice::Name { id, name } => {
+                let name = text::clean(&name);
+                self.with_peer(id, |peer| peer.name = Some(name).filter(|name| !name.trim().is_empty()));
+            }
+            Notice::State { id, state } => self.moved(id, state, now),
+            Notice::Gone { id } => self.peers[id.slot()] = None,
+            Notice::Missed { address, at } => {
+                self.missed.insert(0, Missed { address: text::clean(&address), at });
+                self.missed.truncate(MISSED_MAX);
+            }
+            Notice::Device { direction, status } => self.devices.set_status(direction, status),
+            Notice::Devices(list) => self.devices.list = list,
+            Notice::Recording { files } => {
+                let said = match files.first() {
+                    Some(file) => format!("Recording to {}", file.parent().unwrap_or(file).display()),
+                    None => "The recording has ended; its files are whole.".into(),
+                };
+                self.say(&said, Tone::Info, now);
+                self.recording = files;
+            }
+            Notice::Slept(slept) => {
+                self.effects.push_back(Effect::Slept);
+                self.say(&format!("The machine slept for {}; the microphone was closed.", text::clock(slept)), Tone::Info, now);
+            }
+            Notice::Problem(sentence) => self.say(&sentence, Tone::Problem, now),
+            Notice::Info(sentence) => self.say(&sentence, Tone::Info, now),
+            Notice::Quit => self.effects.push_back(Effect::Quit),
+            // The snapshot says these.
+            Notice::PeerFormat { .. } | Notice::OnAir(_) | Notice::Microphone(_) | Notice::Stats => {}
+        }
+    }
+
+    fn meet(&mut self, id: PeerId, address: &str, incoming: bool) {
+        self.histories[id.slot()].clear();
+        self.peers[id.slot()] = Some(PeerInfo { address: text::clean(address), name: None, remote: None, incoming });
+        if incoming {
+            self.selected = self.selected.or(Some(id));
+            return;
+        }
+        self.selected = Some(id);
+        self.field.remember(address);
+        self.effects.push_back(Effect::KeepCalled);
+        if self.mode == Mode::Field {
+            self.mode = Mode::Main;
+            self.field.clear();
+        }
+    }
+
+    fn moved(&mut self, id: PeerId, state: CallState, now: Instant) {
+        let name = self.name(id);
+        match state {
+            // The keys belong to the call now: Space must talk.
+            CallState::Live if self.mode == Mode::Field => self.mode = Mode::Main,
+            CallState::Ended(_) => self.say(&format!("{name}: {}", state.name()), Tone::Info, now),
+            _ => {}
+        }
+    }
+
+    fn with_peer(&mut self, id: PeerId, change: impl FnOnce(&mut PeerInfo)) {
+        if let Some(peer) = &mut self.peers[id.slot()] {
+            change(peer);
+        }
+    }
+
+    /// The talk key was let go by something else than the hand, or works another way than before.
+    pub fn handle_key_report(&mut self, report: KeyReport, unkeyed: Option<Unkeyed>, now: Instant) {
+        self.key = report;
+        match unkeyed {
+            Some(Unkeyed::TimedOut) => self.say("The talk key was down too long: let go and press again.", Tone::Problem, now),
+            Some(Unkeyed::FocusLost) => self.say("This window lost the focus: the microphone was closed.", Tone::Info, now),
+            _ => {}
+        }
+    }
+
+    /// Space or the button was pressed with nobody to talk to.
+    pub fn handle_talk_refused(&mut self, now: Instant) {
+        self.say(keys::NOBODY, Tone::Info, now);
+    }
+
+    pub fn say(&mut self, sentence: &str, tone: Tone, now: Instant) {
+        let text = text::clean_sentence(sentence);
+        self.messages.retain(|message| message.text != text);
+        if self.messages.len() == MESSAGES_MAX {
+            self.messages.pop_front();
+        }
+        self.messages.push_back(Message { text, tone, at: now });
+    }
+
+    /// The sentence to show now: the latest problem, else the latest word.
+    #[must_use]
+    pub fn message(&self) -> Option<&Message> {
+        self.messages.iter().rev().find(|message| message.tone == Tone::Problem).or(self.messages.back())
+    }
+
+    pub fn poll_effect(&mut self) -> Option<Effect> {
+        self.effects.pop_front()
+    }
+
+    pub fn ask(&mut self, effect: Effect) {
+        self.effects.push_back(effect);
+    }
+
+    fn command(&mut self, command: Command) {
+        self.effects.push_back(Effect::Command(command));
+    }
+
+    #[must_use]
+    pub fn info(&self, id: PeerId) -> Option<&PeerInfo> {
+        self.peers[id.slot()].as_ref()
+    }
+
+    /// What to call a peer: its own name, else its address.
+    #[must_use]
+    pub fn name(&self, id: PeerId) -> String {
+        let Some(info) = self.info(id) else { return format!("peer {}", id.slot() + 1) };
+        info.name.clone().unwrap_or_else(|| info.address.clone())
+    }
+
+    /// The selected peer, as it stands.
+    #[must_use]
+    pub fn selected<'a>(&self, snapshot: &'a Snapshot) -> Option<&'a PeerSnapshot> {
+        self.selected.and_then(|id| snapshot.peer(id))
+    }
+
+    /// Whom `a` would answer.
+    #[must_use]
+    pub fn ringing<'a>(&self, snapshot: &'a Snapshot) -> Option<&'a PeerSnapshot> {
+        let rings = |peer: &&PeerSnapshot| peer.state == CallState::Ringing;
+        self.selected(snapshot).filter(rings).or_else(|| snapshot.peers.iter().find(rings))
+    }
+
+    #[must_use]
+    pub fn field_focused(&self) -> bool {
+        self.mode == Mode::Field
+    }
+
+    /// For the terminal's title: on air and running are seen even when the window is not.
+    #[must_use]
+    pub fn title(&self, snapshot: &Snapshot) -> String {
+        let with = match snapshot.peers.iter().filter(|peer| engaged(peer.state)).collect::<Vec<_>>()[..] {
+            [] => String::new(),
+            [one] => format!("{} - ", self.name(one.id)),
+            ref several => format!("{} peers - ", several.len()),
+        };
+        if snapshot.on_air {
+            return format!("(ON AIR) {with}voicetui");
+        }
+        if let Some(peer) = self.ringing(snapshot) {
+            return format!("{} is calling - voicetui", self.name(peer.id));
+        }
+        let microphone = match (snapshot.mic_running, snapshot.muted) {
+            (true, true) => "(muted) ",
+            (true, false) => "(microphone ready) ",
+            _ => "",
+        };
+        format!("{microphone}{with}voicetui")
+    }
+
+    /// Whether the picture changes by itself: somebody talks, or a needle is still falling.
+    #[must_use]
+    pub fn is_moving(&self, snapshot: &Snapshot) -> bool {
+        snapshot.on_air || snapshot.holder.is_some() || snapshot.peers.iter().any(|peer| peer.speaking)
+    }
+}
+
+/// Called, ringing there or live: our voice may be meant for them.
+#[must_use]
+pub fn engaged(state: CallState) -> bool {
+    matches!(state, CallState::Calling | CallState::RingingThere | CallState::Live)
+}
+
+/// Formats that anybody on the path can listen to.
+#[must_use]
+pub fn is_open(format: Format) -> bool {
+    format != Format::Sealed
+}
+
+fn level_test(on: bool) -> Command {
+    Command::LevelTest(if on { Switch::On } else { Switch::Off })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,179 @@
+//! The device picker's state: three lists, a row in each. Pure.
+
+use crate::engine::{Command, DeviceEntry, DeviceStatus, Direction};
+use crate::ui::text;
+
+/// Which list the picker shows.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum List {
+    #[default]
+    Input,
+    Output,
+    Host,
+}
+
+impl List {
+    pub const ALL: [Self; 3] = [Self::Input, Self::Output, Self::Host];
+
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Input => "Microphone",
+            Self::Output => "Loudspeaker",
+            Self::Host => "Sound system",
+        }
+    }
+}
+
+/// A line of the picker.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Choice {
+    pub name: String,
+    pub detail: String,
+    pub in_use: bool,
+    pub command: Command,
+}
+
+/// What the engine said of devices.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Devices {
+    pub list: Vec<DeviceEntry>,
+    pub input: DeviceStatus,
+    pub output: DeviceStatus,
+}
+
+impl Default for Devices {
+    fn default() -> Self {
+        Self { list: Vec::new(), input: DeviceStatus::Closed, output: DeviceStatus::Closed }
+    }
+}
+
+impl Devices {
+    pub fn set_status(&mut self, direction: Direction, status: DeviceStatus) {
+        match direction {
+            Direction::Input => self.input = status,
+            Direction::Output => self.output = status,
+        }
+    }
+
+    /// What a stream's loss means, while it lasts.
+    #[must_use]
+    pub fn loss(&self) -> Option<&str> {
+        [&self.input, &self.output].into_iter().find_map(|status| match status {
+            DeviceStatus::Lost { sentence } => Some(sentence.as_str()),
+            _ => None,
+        })
+    }
+
+    /// The lines of one list. Whoever has no device can still choose silence.
+    #[must_use]
+    pub fn choices(&self, list: List) -> Vec<Choice> {
+        let mut hosts: Vec<&str> = self.list.iter().map(|entry| entry.host.as_str()).collect();
+        hosts.sort_unstable();
+        hosts.dedup();
+        let several = hosts.len() > 1;
+        let (direction, status) = match list {
+            List::Host => {
+                let count = |host: &str| self.list.iter().filter(|entry| entry.host == host).count();
+                let choice = |host: &&str| Choice {
+                    name: text::clean(host),
+                    detail: format!("{} devices", count(host)),
+                    in_use: false,
+                    command: Command::Host((*host).to_string()),
+                };
+                return hosts.iter().map(choice).collect();
+            }
+            List::Input => (Direction::Input, &self.input),
+            List::Output => (Direction::Output, &self.output),
+        };
+        let command = |id: &str| if direction == Direction::Input { Command::Input(id.into()) } else { Command::Output(id.into()) };
+        let used = |name: &str| matches!(status, DeviceStatus::Open { name: open, .. } if open == name);
+        let entries = self.list.iter().filter(|entry| entry.direction == direction).map(|entry| Choice {
+            name: text::clean(&entry.name),
+            detail: detail(entry, several),
+            in_use: used(&entry.name) || used(&entry.id),
+            command: command(&entry.id),
+        });
+        let nothing = if direction == Direction::Input { ("silence", "No microphone") } else { ("null", "No loudspeaker") };
+        let nothing = Choice { name: nothing.1.into(), detail: String::new(), in_use: used(nothing.0), command: command(nothing.0) };
+        entries.chain([nothing]).collect()
+    }
+}
+
+fn detail(entry: &DeviceEntry, several_hosts: bool) -> String {
+    let mut words = Vec::new();
+    if entry.is_default {
+        words.push("default".to_string());
+    }
+    if several_hosts {
+        words.push(text::clean(&entry.host));
+    }
+    if !entry.detail.is_empty() {
+        words.push(text::clean(&entry.detail));
+    }
+    words.join(", ")
+}
+
+/// The picker: a list in front, a row chosen in each.
+#[derive(Clone, PartialEq, Debug, Default)]
+pub struct Picker {
+    pub list: List,
+    rows: [usize; 3],
+}
+
+impl Picker {
+    #[must_use]
+    pub fn row(&self) -> usize {
+        self.rows[self.list as usize]
+    }
+
+    /// Up or down, not over the ends.
+    pub fn step(&mut self, down: bool, choices: usize) {
+        let row = &mut self.rows[self.list as usize];
+        *row = if down { (*row + 1).min(choices.saturating_sub(1)) } else { row.saturating_sub(1) };
+    }
+
+    /// The row that was clicked.
+    pub fn point(&mut self, row: usize) {
+        self.rows[self.list as usize] = row;
+    }
+
+    pub fn turn(&mut self, by: usize) {
+        self.list = List::ALL[(self.list as usize + by) % List::ALL.len()];
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn entry(host: &str, direction: Direction, id: &str) -> DeviceEntry {
+        let (name, detail) = (format!("The {id}\x1b[31m"), "2 channels".to_string());
+        DeviceEntry { host: host.into(), direction, id: id.into(), name, is_default: id == "usb", detail }
+    }
+
+    #[test]
+    fn each_list_shows_its_own_and_ends_with_nothing() {
+        let mut devices = Devices::default();
+        assert_eq!(devices.choices(List::Input).len(), 1);
+        assert!(devices.choices(List::Host).is_empty());
+        devices.list = vec![entry("alsa", Direction::Input, "usb"), entry("pulseaudio", Direction::Output, "hdmi")];
+        let inputs = devices.choices(List::Input);
+        assert_eq!((inputs[0].name.as_str(), inputs[0].detail.as_str()), ("The usb[31m", "default, alsa, 2 channels"));
+        assert_eq!(inputs[0].command, Command::Input("usb".into()));
+        assert_eq!(devices.choices(List::Output)[1].command, Command::Output("null".into()));
+        assert_eq!(devices.choices(List::Host).len(), 2);
+    }
+
+    #[test]
+    fn the_row_stays_inside_its_list() {
+        let mut picker = Picker::default();
+        picker.step(false, 3);
+        (0..9).for_each(|_| picker.step(true, 3));
+        assert_eq!(picker.row(), 2);
+        picker.turn(1);
+        assert_eq!((picker.list, picker.row()), (List::Output, 0));
+        picker.step(true, 0);
+        assert_eq!(picker.row(), 0);
+    }
+}

@@ -1,0 +1,229 @@
+//! What keys, clicks and pastes do to the app. Refused actions say why. Main thread.
+
+use std::time::Instant;
+
+use crossterm::event::{KeyEvent, KeyEventKind, MouseButton, MouseEvent, MouseEventKind};
+use tui_input::InputRequest;
+
+use super::{App, Effect, Mode, Picker, Tone, engaged, level_test};
+use crate::engine::{CallState, Command, Snapshot, Switch, Target};
+use crate::ui::action::{Action, View};
+use crate::ui::keymap::{self, Context, Key};
+use crate::ui::screen::Zones;
+
+pub const NOBODY: &str = "Nobody to talk to yet: press c, type an address, press Enter.";
+/// A press of a volume key, percent.
+const VOLUME_STEP: u8 = 5;
+
+impl App {
+    /// A key of the terminal; releases do nothing here, repeats only what may repeat.
+    pub fn handle_key(&mut self, event: &KeyEvent, snapshot: &Snapshot) {
+        if event.kind == KeyEventKind::Release {
+            return;
+        }
+        let key = Key::of(event);
+        let context = self.mode.context();
+        match (keymap::lookup(context, key), key.typed()) {
+            (Some(action), _) if event.kind == KeyEventKind::Press || action.repeats() => self.act(action, snapshot),
+            (None, Some(c)) if context == Context::Field => self.field.edit(InputRequest::InsertChar(c)),
+            _ => {}
+        }
+    }
+
+    /// A paste goes into the address field, focused or not; it never acts as keys.
+    pub fn handle_paste(&mut self, text: &str) {
+        if matches!(self.mode, Mode::Main | Mode::Field) {
+            self.view = View::Talk;
+            self.mode = Mode::Field;
+            self.field.paste(text);
+        }
+    }
+
+    /// A click or the wheel. The TALK button is the input thread's.
+    pub fn handle_mouse(&mut self, event: &MouseEvent, zones: &Zones, snapshot: &Snapshot) {
+        let at = (event.column, event.row);
+        match event.kind {
+            MouseEventKind::ScrollDown => self.act(Action::Next, snapshot),
+            MouseEventKind::ScrollUp => self.act(Action::Previous, snapshot),
+            MouseEventKind::Down(MouseButton::Left) => self.click(at, zones, snapshot),
+            _ => {}
+        }
+    }
+
+    fn click(&mut self, at: (u16, u16), zones: &Zones, snapshot: &Snapshot) {
+        if let Mode::Picker(picker) = &mut self.mode {
+            if let Some(list) = zones.list_at(at) {
+                picker.list = list;
+            } else if let Some(row) = zones.row_at(at) {
+                picker.point(row);
+            }
+            return;
+        }
+        if matches!(self.mode, Mode::Help { .. } | Mode::Quit) {
+            return;
+        }
+        if let Some(view) = zones.view_at(at) {
+            self.act(Action::View(view), snapshot);
+        } else if let Some(id) = zones.peer_at(at) {
+            self.selected = Some(id);
+        } else if zones.field_at(at) {
+            self.mode = Mode::Field;
+        }
+    }
+
+    /// Why `action` cannot be done now.
+    #[must_use]
+    pub fn refusal(&self, action: Action, snapshot: &Snapshot) -> Option<&'static str> {
+        let in_call = snapshot.peers.iter().any(|peer| engaged(peer.state));
+        let selected = self.selected(snapshot);
+        match action {
+            Action::Talk | Action::Open if !in_call => Some(NOBODY),
+            Action::Hangup if !selected.is_some_and(|peer| engaged(peer.state) || peer.state == CallState::Ringing) => {
+                Some("There is no call to hang up here.")
+            }
+            Action::HangupAll if !in_call && self.ringing(snapshot).is_none() => Some("There is no call to hang up."),
+            Action::Answer | Action::Decline if self.ringing(snapshot).is_none() => Some("Nobody is calling."),
+            Action::PeerLouder | Action::PeerQuieter | Action::PeerMute if selected.is_none() => {
+                Some("No peer is selected: there is none yet.")
+            }
+            _ => None,
+        }
+    }
+
+    /// Does `action`, or says why not.
+    pub fn act(&mut self, action: Action, snapshot: &Snapshot) {
+        if self.mode == Mode::Main
+            && let Some(why) = self.refusal(action, snapshot)
+        {
+            self.say(why, Tone::Info, snapshot.now);
+            return;
+        }
+        match action {
+            Action::Call | Action::Older | Action::Newer | Action::Edit(_) => self.act_in_field(action, snapshot.now),
+            Action::Next | Action::Previous => self.step(action == Action::Next, snapshot),
+            Action::NextList => self.turn_list(1),
+            Action::PreviousList => self.turn_list(2),
+            Action::Choose => self.choose(),
+            Action::Devices => {
+                self.mode = Mode::Picker(Picker::default());
+                self.command(Command::ListDevices);
+                self.command(level_test(true));
+            }
+            Action::Address => {
+                self.view = View::Talk;
+                self.mode = Mode::Field;
+            }
+            Action::Help => self.mode = Mode::Help { scroll: 0 },
+            Action::Leave => self.leave(),
+            Action::View(view) => self.show(view),
+            Action::NextView => self.show(self.view.step(1)),
+            Action::PreviousView => self.show(self.view.step(View::ALL.len() - 1)),
+            Action::Redraw => self.effects.push_back(Effect::Redraw),
+            Action::Suspend => self.effects.push_back(Effect::Suspend),
+            Action::Quit if snapshot.peers.iter().any(|peer| engaged(peer.state)) => self.mode = Mode::Quit,
+            Action::Quit | Action::QuitNow => self.effects.push_back(Effect::Quit),
+            // Held, and the input thread's.
+            Action::Talk => {}
+            _ => self.act_on_call(action, snapshot),
+        }
+    }
+
+    fn act_in_field(&mut self, action: Action, now: Instant) {
+        match action {
+            Action::Older => self.field.older(),
+            Action::Newer => self.field.newer(),
+            Action::Edit(request) => self.field.edit(request),
+            _ => {
+                let address = self.field.text().trim().to_string();
+                if address.is_empty() {
+                    self.say("Type an address first: a name, an IPv4 or an IPv6 address, with :PORT if it is not 5005.", Tone::Info, now);
+                } else {
+                    self.command(Command::Call { address, format: None });
+                }
+            }
+        }
+    }
+
+    /// The actions that become commands to the engine.
+    fn act_on_call(&mut self, action: Action, snapshot: &Snapshot) {
+        let selected = self.selected(snapshot);
+        let ringing = self.ringing(snapshot).map(|peer| Target::Slot(peer.id));
+        let slot = selected.map(|peer| Target::Slot(peer.id));
+        let peer_volume = selected.map_or(100, |peer| peer.volume);
+        let command = match (action, slot, ringing) {
+            (Action::Open, ..) => Command::Open(Switch::Toggle),
+            (Action::Mute, ..) => Command::Mute(Switch::Toggle),
+            (Action::Deafen, ..) => Command::Deafen(Switch::Toggle),
+            (Action::Record, ..) => Command::Record(Switch::Toggle),
+            (Action::Louder, ..) => Command::Volume { target: Target::All, percent: louder(snapshot.volume) },
+            (Action::Quieter, ..) => Command::Volume { target: Target::All, percent: quieter(snapshot.volume) },
+            (Action::HangupAll, ..) => Command::Hangup(Target::All),
+            (Action::Hangup, Some(target), _) if selected.is_some_and(|peer| peer.state == CallState::Ringing) => Command::Decline(target),
+            (Action::Hangup, Some(target), _) => Command::Hangup(target),
+            (Action::PeerLouder, Some(target), _) => Command::Volume { target, percent: louder(peer_volume) },
+            (Action::PeerQuieter, Some(target), _) => Command::Volume { target, percent: quieter(peer_volume) },
+            (Action::PeerMute, ..) => {
+                if let Some(peer) = selected {
+                    self.effects.push_back(Effect::MutePeer(peer.id, !peer.muted));
+                }
+                return;
+            }
+            (Action::Answer, _, Some(target)) => Command::Answer(target),
+            (Action::Decline, _, Some(target)) => Command::Decline(target),
+            _ => return,
+        };
+        self.command(command);
+    }
+
+    fn show(&mut self, view: View) {
+        self.view = view;
+        if self.mode == Mode::Field {
+            self.mode = Mode::Main;
+        }
+    }
+
+    fn leave(&mut self) {
+        if matches!(self.mode, Mode::Picker(_)) {
+            self.command(level_test(false));
+        }
+        self.mode = Mode::Main;
+    }
+
+    fn turn_list(&mut self, by: usize) {
+        if let Mode::Picker(picker) = &mut self.mode {
+            picker.turn(by);
+        }
+    }
+
+    fn choose(&mut self) {
+        let Mode::Picker(picker) = &self.mode else { return };
+        let choices = self.devices.choices(picker.list);
+        if let Some(choice) = choices.into_iter().nth(picker.row()) {
+            self.command(choice.command);
+        }
+    }
+
+    fn step(&mut self, down: bool, snapshot: &Snapshot) {
+        match &mut self.mode {
+            Mode::Help { scroll } => *scroll = if down { scroll.saturating_add(1) } else { scroll.saturating_sub(1) },
+            Mode::Picker(picker) => picker.step(down, self.devices.choices(picker.list).len()),
+            _ => {
+                let at = snapshot.peers.iter().position(|peer| Some(peer.id) == self.selected);
+                let next = match at {
+                    None => 0,
+                    Some(at) if down => (at + 1).min(snapshot.peers.len().saturating_sub(1)),
+                    Some(at) => at.saturating_sub(1),
+                };
+                self.selected = snapshot.peers.get(next).map(|peer| peer.id);
+            }
+        }
+    }
+}
+
+fn louder(percent: u8) -> u8 {
+    (percent + VOLUME_STEP).min(crate::engine::controls::MAX_VOLUME_PERCENT)
+}
+
+fn quieter(percent: u8) -> u8 {
+    percent.saturating_sub(VOLUME_STEP)
+}

@@ -1,0 +1,244 @@
+//! Keys pressed, notices heard: what the app does, and what it says when it cannot.
+
+use crossterm::event::{KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
+
+use super::*;
+use crate::engine::{Reason, Target};
+use crate::ui::fake;
+
+fn app() -> App {
+    App::new(vec!["earlier".into()], jiff::tz::TimeZone::UTC)
+}
+
+fn press(app: &mut App, snapshot: &Snapshot, keys: &str) {
+    for c in keys.chars() {
+        let code = match c {
+            '\n' => KeyCode::Enter,
+            '\x1b' => KeyCode::Esc,
+            '\t' => KeyCode::Tab,
+            other => KeyCode::Char(other),
+        };
+        app.handle_key(&KeyEvent::new(code, KeyModifiers::NONE), snapshot);
+    }
+}
+
+fn effects(app: &mut App) -> Vec<Effect> {
+    std::iter::from_fn(|| app.poll_effect()).collect()
+}
+
+fn commands(app: &mut App) -> Vec<Command> {
+    let command = |effect| if let Effect::Command(command) = effect { Some(command) } else { None };
+    effects(app).into_iter().filter_map(command).collect()
+}
+
+/// In a call with one peer, named alice; the address field is left.
+fn in_call() -> (App, Snapshot) {
+    let (mut app, snapshot) = (app(), fake::call(vec![fake::peer(0)]));
+    fake::introduce(&mut app, &snapshot, &[("alice", "10.0.1.217")]);
+    app.tick(&snapshot);
+    effects(&mut app);
+    (app, snapshot)
+}
+
+#[test]
+fn it_starts_in_the_address_field_and_enter_calls() {
+    let (mut app, idle) = (app(), fake::idle());
+    press(&mut app, &idle, "q10.0.1.217 \n");
+    assert_eq!(commands(&mut app), [Command::Call { address: "q10.0.1.217".into(), format: None }]);
+    assert!(app.field_focused(), "until the engine takes the call, the text can be mended");
+    app.handle_notice(Notice::Peer { id: fake::id(0), address: "q10.0.1.217".into(), format: Format::Rtp, incoming: false }, idle.now);
+    assert_eq!((app.field_focused(), app.field.text(), app.field.called().len()), (false, "", 2));
+    assert_eq!(effects(&mut app), [Effect::KeepCalled]);
+}
+
+#[test]
+fn an_empty_address_calls_nobody_and_says_so() {
+    let (mut app, idle) = (app(), fake::idle());
+    press(&mut app, &idle, "  \n");
+    assert_eq!(commands(&mut app), []);
+    assert!(app.message().expect("a word").text.starts_with("Type an address first"));
+}
+
+#[test]
+fn every_refused_key_says_why_and_does_nothing() {
+    let (mut app, idle) = (app(), fake::idle());
+    press(&mut app, &idle, "\x1b");
+    for key in ["o", "h", "H", "a", "d", "+", "-", "M"] {
+        app.messages.clear();
+        press(&mut app, &idle, key);
+        assert_eq!(effects(&mut app), [], "{key}");
+        assert!(app.message().is_some(), "{key} says why");
+    }
+}
+
+#[test]
+fn the_keys_of_a_call_become_its_commands() {
+    let (mut app, snapshot) = in_call();
+    press(&mut app, &snapshot, "om+-][DrhH");
+    let slot = || Target::Slot(fake::id(0));
+    let wanted = [
+        Command::Open(Switch::Toggle),
+        Command::Mute(Switch::Toggle),
+        Command::Volume { target: slot(), percent: 105 },
+        Command::Volume { target: slot(), percent: 95 },
+        Command::Volume { target: Target::All, percent: 105 },
+        Command::Volume { target: Target::All, percent: 95 },
+        Command::Deafen(Switch::Toggle),
+        Command::Record(Switch::Toggle),
+        Command::Hangup(slot()),
+        Command::Hangup(Target::All),
+    ];
+    assert_eq!(commands(&mut app), wanted);
+    press(&mut app, &snapshot, "M");
+    assert_eq!(effects(&mut app), [Effect::MutePeer(fake::id(0), true)]);
+}
+
+#[test]
+fn a_ring_is_answered_or_declined_and_never_from_a_text_field() {
+    let (mut app, mut snapshot) = (app(), fake::call(vec![fake::peer(0), fake::peer(3)]));
+    snapshot.peers[1].state = CallState::Ringing;
+    fake::introduce(&mut app, &snapshot, &[("alice", "a"), ("bob", "b")]);
+    app.tick(&snapshot);
+    app.mode = Mode::Field;
+    effects(&mut app);
+    press(&mut app, &snapshot, "ad");
+    assert_eq!((commands(&mut app), app.field.text()), (vec![], "ad"));
+    press(&mut app, &snapshot, "\x1bad");
+    assert_eq!(commands(&mut app), [Command::Answer(Target::Slot(fake::id(3))), Command::Decline(Target::Slot(fake::id(3)))]);
+}
+
+#[test]
+fn the_field_loses_the_focus_when_a_call_is_live() {
+    let mut app = app();
+    let now = Instant::now();
+    app.handle_notice(Notice::Peer { id: fake::id(0), address: "b".into(), format: Format::Rtp, incoming: true }, now);
+    assert!(app.field_focused());
+    app.handle_notice(Notice::State { id: fake::id(0), state: CallState::Live }, now);
+    assert!(!app.field_focused());
+}
+
+#[test]
+fn quitting_a_call_asks_once_and_ctrl_c_does_not() {
+    let (mut app, snapshot) = in_call();
+    press(&mut app, &snapshot, "q");
+    assert_eq!((effects(&mut app), &app.mode), (vec![], &Mode::Quit));
+    press(&mut app, &snapshot, "\x1b");
+    assert_eq!(app.mode, Mode::Main);
+    press(&mut app, &snapshot, "qq");
+    assert_eq!(effects(&mut app), [Effect::Quit]);
+    for mode in [Mode::Main, Mode::Field, Mode::Help { scroll: 0 }, Mode::Picker(Picker::default()), Mode::Quit] {
+        app.mode = mode;
+        app.handle_key(&KeyEvent::new(KeyCode::Char('c'), KeyModifiers::CONTROL), &snapshot);
+        assert_eq!(effects(&mut app), [Effect::Quit]);
+    }
+    let (mut app, idle) = (self::app(), fake::idle());
+    press(&mut app, &idle, "\x1bq");
+    assert_eq!(effects(&mut app), [Effect::Quit]);
+}
+
+#[test]
+fn tab_and_digits_switch_views() {
+    let (mut app, snapshot) = in_call();
+    let mut seen = vec![app.view];
+    for key in ["\t", "\t", "\t", "\t", "3", "1"] {
+        press(&mut app, &snapshot, key);
+        seen.push(app.view);
+    }
+    use View::{Listen, Network, Peers, Talk};
+    assert_eq!(seen, [Talk, Listen, Network, Peers, Talk, Network, Talk]);
+}
+
+#[test]
+fn the_picker_lists_tests_the_level_and_switches_devices() {
+    let (mut app, snapshot) = in_call();
+    press(&mut app, &snapshot, "i");
+    assert_eq!(commands(&mut app), [Command::ListDevices, Command::LevelTest(Switch::On)]);
+    press(&mut app, &snapshot, "\n");
+    assert_eq!(commands(&mut app), [Command::Input("silence".into())]);
+    press(&mut app, &snapshot, "\t\n\x1b");
+    assert_eq!(commands(&mut app), [Command::Output("null".into()), Command::LevelTest(Switch::Off)]);
+    assert_eq!(app.mode, Mode::Main);
+}
+
+#[test]
+fn a_held_key_does_not_toggle_again_and_again() {
+    let (mut app, snapshot) = in_call();
+    let repeat = |c| KeyEvent::new_with_kind(KeyCode::Char(c), KeyModifiers::NONE, KeyEventKind::Repeat);
+    for c in ['m', 'o', 'h', 'q', 'r'] {
+        app.handle_key(&repeat(c), &snapshot);
+    }
+    assert_eq!((effects(&mut app), &app.mode), (vec![], &Mode::Main));
+    app.handle_key(&repeat('+'), &snapshot);
+    assert_eq!(commands(&mut app).len(), 1);
+}
+
+#[test]
+fn a_paste_never_acts_as_keys() {
+    let (mut app, _) = in_call();
+    app.handle_paste("hqHq\nq");
+    assert_eq!((effects(&mut app), app.field.text(), app.field_focused()), (vec![], "hqHq", true));
+}
+
+#[test]
+fn the_selection_survives_whoever_leaves() {
+    let (mut app, mut snapshot) = (app(), fake::call(vec![fake::peer(0), fake::peer(2), fake::peer(5)]));
+    app.mode = Mode::Main;
+    app.tick(&snapshot);
+    press(&mut app, &snapshot, "jjjj");
+    assert_eq!(app.selected, Some(fake::id(5)));
+    press(&mut app, &snapshot, "k");
+    assert_eq!(app.selected, Some(fake::id(2)));
+    snapshot.peers.remove(1);
+    app.tick(&snapshot);
+    assert_eq!(app.selected, Some(fake::id(0)));
+    snapshot.peers.clear();
+    app.tick(&snapshot);
+    assert_eq!(app.selected, None);
+}
+
+#[test]
+fn what_a_peer_calls_itself_cannot_steer_the_terminal() {
+    let (mut app, snapshot) = in_call();
+    let hostile = "\x1b[2J\u{9b}1mEve\u{202e}\n".to_string();
+    app.handle_notice(Notice::Name { id: fake::id(0), name: hostile }, snapshot.now);
+    assert_eq!(app.name(fake::id(0)), "[2J1mEve");
+    assert!(app.title(&snapshot).chars().all(|c| !c.is_control()));
+    app.handle_notice(Notice::Name { id: fake::id(0), name: "\x1b\x07".into() }, snapshot.now);
+    assert_eq!(app.name(fake::id(0)), "10.0.1.217", "a name of nothing is no name");
+}
+
+#[test]
+fn the_title_says_on_air_running_and_ringing() {
+    let (app, mut snapshot) = in_call();
+    assert_eq!(app.title(&snapshot), "(microphone ready) alice - voicetui");
+    snapshot.on_air = true;
+    assert_eq!(app.title(&snapshot), "(ON AIR) alice - voicetui");
+    snapshot.on_air = false;
+    snapshot.peers[0].state = CallState::Ringing;
+    assert_eq!(app.title(&snapshot), "alice is calling - voicetui");
+    assert_eq!(app.title(&fake::idle()), "voicetui");
+}
+
+#[test]
+fn how_a_call_ended_is_said_and_problems_stay_longer() {
+    let (mut app, mut snapshot) = in_call();
+    app.handle_notice(Notice::Problem("No route to 10.9.9.9: check the network.".into()), snapshot.now);
+    app.handle_notice(Notice::State { id: fake::id(0), state: CallState::Ended(Reason::NoAnswer) }, snapshot.now);
+    assert_eq!(app.message().expect("a problem").tone, Tone::Problem);
+    snapshot.now += Duration::from_secs(16);
+    app.tick(&snapshot);
+    assert_eq!(app.message(), None);
+    app.handle_notice(Notice::State { id: fake::id(0), state: CallState::Ended(Reason::NoAnswer) }, snapshot.now);
+    assert_eq!(app.message().expect("a word").text, "alice: no answer");
+}
+
+#[test]
+fn sleep_unkeys_and_missed_calls_are_bounded() {
+    let (mut app, snapshot) = in_call();
+    app.handle_notice(Notice::Slept(Duration::from_secs(61)), snapshot.now);
+    assert_eq!(effects(&mut app), [Effect::Slept]);
+    for n in 0..200 {
+        app.handle_notice(Notice::Missed { address: format!("host{n}\x1b[31m"), at: SystemTime::UNIX_EPOCH }, snapshot.now);
+    }
+    assert_eq!((app.missed.len(), app.missed[0].address.as_str()), (MISSED_MAX, "host199[31m"));
+}

@@ -1,0 +1,295 @@
+//! The Talk view: the address field, the TALK button, the own voice, and who hears it.
+//!
+//! ```text
+//! ╭ Call ────────────────────────────────────────────────────╮
+//! │ 10.0.1.217                                               │
+//! ╰──────────────────────────────────────────────────────────╯
+//! ┏━━━━━━━━━━━━━━━━┓╭ Your voice ───────────────── on air ───╮
+//! ┃     ON AIR     ┃│ ▂▅█▆▃▁  ▂▄▇█▅▂                         │
+//! ┗━━━━━━━━━━━━━━━━┛╰────────────────────────────────────────╯
+//! ╭ Who hears you ───────────────────────────────────────────╮
+//! │ ● alice   10.0.1.217   heard: 0.2 % lost, 38 ms          │
+//! ╰──────────────────────────────────────────────────────────╯
+//! ```
+
+use ratatui::Frame;
+use ratatui::buffer::Buffer;
+use ratatui::layout::{Constraint, Layout, Position, Rect};
+use ratatui::style::Style;
+use ratatui::widgets::{Block, Widget};
+use unicode_width::UnicodeWidthStr;
+
+use super::{Scene, Zones, gauge, paint, sign, wave};
+use crate::engine::{CallState, DeviceStatus, Holder, PeerSnapshot};
+use crate::talk::Rung;
+use crate::ui::action::Action;
+use crate::ui::app::{Mode, engaged};
+use crate::ui::keymap::{Context, key_name};
+use crate::ui::text;
+
+/// The TALK button's width where there is room for its sign.
+const BUTTON: u16 = 30;
+
+pub fn draw(frame: &mut Frame, area: Rect, scene: &Scene, zones: &mut Zones) {
+    if area.width < 72 || area.height < 17 {
+        return compact(frame, area, scene, zones);
+    }
+    let voice = if area.height >= 30 { 13 } else { 9 };
+    let [call, middle, below] = Layout::vertical([Constraint::Length(3), Constraint::Length(voice), Constraint::Min(3)]).areas(area);
+    field(frame, call, scene, zones);
+    let [talk, own] = Layout::horizontal([Constraint::Length(BUTTON), Constraint::Min(0)]).areas(middle);
+    button(frame.buffer_mut(), talk, scene);
+    zones.talk = Some(talk);
+    own_voice(frame.buffer_mut(), own, scene);
+    hearers(frame.buffer_mut(), below, scene, zones);
+}
+
+/// Down to 40x12: no boxes, the same parts.
+fn compact(frame: &mut Frame, area: Rect, scene: &Scene, zones: &mut Zones) {
+    let peers = (scene.snapshot.peers.len() as u16).clamp(1, area.height / 3);
+    let sizes = [Constraint::Length(1), Constraint::Length(3), Constraint::Min(2), Constraint::Length(1), Constraint::Length(peers)];
+    let [call, talk, own, level, below] = Layout::vertical(sizes).areas(area);
+    field_line(frame, call, scene, zones);
+    button(frame.buffer_mut(), talk, scene);
+    zones.talk = Some(talk);
+    let (theme, buf) = (scene.theme, frame.buffer_mut());
+    if !theme.calm {
+        wave::draw(buf, own, &scene.meters.mic.wave, theme);
+    }
+    level_row(buf, level, 0, scene);
+    hearer_rows(buf, below, scene, zones);
+}
+
+fn field(frame: &mut Frame, area: Rect, scene: &Scene, zones: &mut Zones) {
+    let theme = scene.theme;
+    let focused = scene.app.field_focused();
+    let border = if focused { theme.border_focus } else { theme.border };
+    let aside = if focused { "Enter calls" } else { "" };
+    let inner = paint::panel(frame.buffer_mut(), area, theme, border, "Call", (aside, theme.dim));
+    field_text(frame, Rect { x: inner.x + 1, width: inner.width.saturating_sub(2), ..inner }, scene);
+    zones.field = Some(area);
+}
+
+fn field_line(frame: &mut Frame, area: Rect, scene: &Scene, zones: &mut Zones) {
+    let theme = scene.theme;
+    let style = if scene.app.field_focused() { theme.key } else { theme.dim };
+    let used = paint::text(frame.buffer_mut(), area, 0, 1, "Call: ", style) + 1;
+    field_text(frame, Rect { x: area.x + used, width: area.width - used, ..area }, scene);
+    zones.field = Some(area);
+}
+
+/// The text, scrolled so that the cursor is seen, or what to type.
+fn field_text(frame: &mut Frame, area: Rect, scene: &Scene) {
+    let (app, theme) = (scene.app, scene.theme);
+    let width = usize::from(area.width);
+    if app.field.text().is_empty() {
+        let hint = if app.field_focused() { "a name, or an address such as 10.0.1.217" } else { "press c to call somebody" };
+        paint::text(frame.buffer_mut(), area, 0, 0, &text::fit(hint, width, theme.glyphs.ellipsis), theme.dim);
+    }
+    let (skip, cursor) = app.field.view(width);
+    let mut column = 0;
+    let visible: String = app
+        .field
+        .text()
+        .chars()
+        .skip_while(|c| {
+            let hidden = column < skip;
+            column += c.to_string().width();
+            hidden
+        })
+        .collect();
+    paint::text(frame.buffer_mut(), area, 0, 0, &visible, theme.text);
+    if app.field_focused() && area.height > 0 {
+        let x = area.x + (cursor as u16).min(area.width.saturating_sub(1));
+        frame.set_cursor_position(Position::new(x, area.y));
+    }
+}
+
+/// What the TALK button says: the sign, a word below it, its style, and whether it is framed strongly.
+struct Face {
+    sign: &'static str,
+    line: String,
+    rung: &'static str,
+    style: Style,
+    strong: bool,
+}
+
+fn face(scene: &Scene) -> Face {
+    let (theme, snapshot) = (scene.theme, scene.snapshot);
+    let in_call = snapshot.peers.iter().any(|peer| engaged(peer.state));
+    let rung = match (snapshot.holder, scene.app.key.rung) {
+        (Some(Holder::Mouse), _) => "mouse",
+        (Some(Holder::Ctl), _) => "voicetui ctl",
+        (Some(Holder::Open), _) => "open microphone",
+        (Some(Holder::Voice), _) => "voice activation",
+        (_, Rung::Releases) => "Space: release seen by terminal",
+        (_, Rung::Inferred) => "Space: by auto-repeat",
+    };
+    let quiet = |sign, line: &str, style| Face { sign, line: line.into(), rung, style, strong: false };
+    let open = key_name(Context::Main, Action::Open);
+    match snapshot.holder {
+        Some(holder) if snapshot.on_air => {
+            let line = match holder {
+                Holder::Key => "let go to stop".into(),
+                Holder::Mouse => "let the button go to stop".into(),
+                Holder::Ctl => "held from outside".into(),
+                Holder::Open => format!("{open} closes the microphone"),
+                Holder::Voice => "stop talking to stop".into(),
+            };
+            Face { sign: "ON AIR", line, rung, style: theme.on_air, strong: true }
+        }
+        Some(_) => quiet("WAIT", "nothing leaves yet", theme.warn),
+        None if snapshot.on_air => Face { sign: "ON AIR", line: "closing".into(), rung, style: theme.on_air, strong: true },
+        None if snapshot.muted => quiet("MUTED", &format!("{} unmutes", key_name(Context::Main, Action::Mute)), theme.warn),
+        None if scene.app.key.spent => quiet("TALK", "let go, then press again", theme.warn),
+        None if scene.app.field_focused() => quiet("TALK", "Esc leaves the field, then hold Space", theme.dim),
+        None if in_call => quiet("TALK", "hold Space, or hold this", theme.ready),
+        None => quiet("TALK", "no call yet", theme.dim),
+    }
+}
+
+fn button(buf: &mut Buffer, area: Rect, scene: &Scene) {
+    let theme = scene.theme;
+    let face = face(scene);
+    buf.set_style(area, face.style);
+    if area.height < 5 {
+        // Three rows: the word framed by its fill, and what to do.
+        let words = if face.strong { format!("{0} {1} {0}", theme.glyphs.live, face.sign) } else { face.sign.to_string() };
+        if theme.on_air.bg.is_none() && !face.strong {
+            Block::bordered().border_set(theme.glyphs.border).border_style(theme.border).render(area, buf);
+            paint::centre(buf, area, 1, &format!(" {words}: {} ", face.line), face.style);
+            return;
+        }
+        paint::centre(buf, area, 0, &words, face.style.patch(theme.title));
+        paint::centre(buf, area, 1, &face.line, face.style);
+        paint::centre(buf, area, 2, &text::fit(face.rung, usize::from(area.width), theme.glyphs.ellipsis), face.style);
+        return;
+    }
+    let (set, border) =
+        if face.strong { (theme.glyphs.strong_border, face.style) } else { (theme.glyphs.border, theme.border.patch(face.style)) };
+    let block = Block::bordered().border_set(set).border_style(border);
+    let inner = block.inner(area);
+    block.render(area, buf);
+    let top = inner.height.saturating_sub(sign::ROWS + 3) / 2;
+    sign::draw(buf, paint::rows(inner, top, sign::ROWS), face.sign, theme.glyphs, face.style);
+    paint::centre(buf, inner, top + sign::ROWS + 1, &face.line, face.style);
+    let faint = if face.strong { face.style } else { face.style.patch(theme.dim) };
+    paint::centre(buf, inner, inner.height - 1, face.rung, faint);
+}
+
+fn own_voice(buf: &mut Buffer, area: Rect, scene: &Scene) {
+    let (theme, snapshot) = (scene.theme, scene.snapshot);
+    let aside = match (&scene.app.devices.input, snapshot.on_air, snapshot.mic_running) {
+        (_, true, _) => ("on air", theme.bad),
+        (DeviceStatus::Lost { .. }, ..) => ("no microphone", theme.bad),
+        (_, _, true) => ("running, nothing leaves", theme.accent),
+        _ => ("microphone closed", theme.dim),
+    };
+    let border = if snapshot.on_air { theme.bad } else { theme.border };
+    let inner = paint::panel(buf, area, theme, border, "Your voice", aside);
+    let height = inner.height.saturating_sub(1);
+    if theme.calm {
+        let name = device_name(&scene.app.devices.input);
+        paint::centre(buf, inner, height / 2, &text::fit(&name, usize::from(inner.width), theme.glyphs.ellipsis), theme.dim);
+    } else {
+        wave::draw(buf, paint::rows(inner, 0, height), &scene.meters.mic.wave, theme);
+    }
+    level_row(buf, inner, height, scene);
+}
+
+fn device_name(status: &DeviceStatus) -> String {
+    match status {
+        DeviceStatus::Open { name, .. } => text::clean(name),
+        DeviceStatus::Closed => "closed until a call".into(),
+        DeviceStatus::Lost { sentence } => text::clean_sentence(sentence),
+    }
+}
+
+/// `████████▌····· -18 dB  clipped 3`
+fn level_row(buf: &mut Buffer, area: Rect, row: u16, scene: &Scene) {
+    let theme = scene.theme;
+    let level = text::level(scene.app.mic.level());
+    let clipped = scene.snapshot.mic_clipped;
+    let words = if clipped > 0 { format!(" {level:>6}  clipped {}", text::count(clipped)) } else { format!(" {level:>6}") };
+    let width = words.width() as u16;
+    let bar = Rect { width: area.width.saturating_sub(width), ..area };
+    gauge::level(buf, bar, row, &scene.app.mic, theme);
+    paint::right(buf, area, row, &words, if clipped > 0 { theme.warn } else { theme.dim });
+}
+
+fn hearers(buf: &mut Buffer, area: Rect, scene: &Scene, zones: &mut Zones) {
+    let (theme, snapshot) = (scene.theme, scene.snapshot);
+    let several = match snapshot.peers.len() {
+        0 | 1 => String::new(),
+        n => format!("{n} peers"),
+    };
+    let inner = paint::panel(buf, area, theme, theme.border, "Who hears you", (&several, theme.dim));
+    if snapshot.peers.is_empty() {
+        return nobody(buf, inner, scene);
+    }
+    hearer_rows(buf, inner, scene, zones);
+}
+
+fn nobody(buf: &mut Buffer, area: Rect, scene: &Scene) {
+    let theme = scene.theme;
+    paint::text(buf, area, 0, 1, "Nobody yet. Type an address above and press Enter, or wait for a call.", theme.dim);
+    let called: Vec<&str> = scene.app.field.called().iter().rev().take(5).map(String::as_str).collect();
+    if !called.is_empty() && area.height > 2 {
+        let list = called.iter().map(|address| text::clean(address)).collect::<Vec<_>>().join("  ");
+        paint::spans(buf, area, 2, 1, &[("called before: ", theme.dim), (&list, theme.text)]);
+    }
+}
+
+/// A row a peer; the selected one is among those shown.
+fn hearer_rows(buf: &mut Buffer, area: Rect, scene: &Scene, zones: &mut Zones) {
+    let (app, theme, snapshot) = (scene.app, scene.theme, scene.snapshot);
+    if snapshot.peers.is_empty() {
+        paint::text(buf, area, 0, 1, "nobody hears you", theme.dim);
+        return;
+    }
+    for (row, peer) in super::peers::window(scene, area.height).enumerate() {
+        let row = row as u16;
+        let line = paint::rows(area, row, 1);
+        let selected = app.selected == Some(peer.id) && snapshot.peers.len() > 1;
+        if selected {
+            buf.set_style(line, theme.selected);
+        }
+        let (mark, style) = mark(peer, scene);
+        let name_width = usize::from((area.width / 4).clamp(10, 24));
+        let name = text::fit(&app.name(peer.id), name_width, theme.glyphs.ellipsis);
+        let mut x = paint::spans(buf, line, 0, 1, &[(&mark.to_string(), style), (" ", theme.text), (&name, theme.title)]) + 1;
+        x = x.max(name_width as u16 + 4);
+        let words = heard_words(peer, scene);
+        let room = usize::from(line.width.saturating_sub(x + 1));
+        paint::text(buf, line, 0, x, &text::fit(&words, room, theme.glyphs.ellipsis), heard_style(peer, scene));
+        zones.peers.push((line, peer.id));
+    }
+}
+
+/// With the address, where the name alone does not say it and there is room.
+fn heard_words(peer: &PeerSnapshot, scene: &Scene) -> String {
+    text::heard(peer) + if peer.muted && scene.app.mode != Mode::Field { " (you silenced it)" } else { "" }
+}
+
+fn heard_style(peer: &PeerSnapshot, scene: &Scene) -> Style {
+    let theme = scene.theme;
+    match (peer.state, peer.heard_lost_percent) {
+        (CallState::Live, Some(lost)) if lost < 2.0 => theme.good,
+        (CallState::Live, Some(_)) => theme.bad,
+        (CallState::Live, None) if peer.sent_packets > 0 => theme.warn,
+        (CallState::Ended(_), _) => theme.dim,
+        _ => theme.text,
+    }
+}
+
+/// The sign before a peer's name.
+pub fn mark(peer: &PeerSnapshot, scene: &Scene) -> (char, Style) {
+    let (theme, glyphs) = (scene.theme, scene.theme.glyphs);
+    match peer.state {
+        CallState::Live if peer.speaking => (glyphs.live, theme.accent),
+        CallState::Live => (glyphs.live, theme.good),
+        CallState::Ringing => (glyphs.live, theme.warn),
+        CallState::Calling | CallState::RingingThere => (glyphs.waiting, theme.warn),
+        CallState::Idle | CallState::Ended(_) => (glyphs.idle, theme.dim),
+    }
+}

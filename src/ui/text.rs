@@ -1,0 +1,188 @@
+//! Words and numbers for people: cleaned peer text, durations, counts, and how a peer stands in a sentence. No state.
+
+use std::time::Duration;
+
+use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
+
+use crate::engine::{CallState, PeerSnapshot};
+use crate::units::{Format, Level};
+
+/// Longest text of a peer that is drawn, characters.
+const CLEAN_MAX: usize = 64;
+/// Longest sentence that is drawn, characters.
+const SENTENCE_MAX: usize = 400;
+
+/// A peer's text without what could move the cursor, change colours or turn the reading direction.
+/// The engine strips it too; whoever draws relies on nobody.
+#[must_use]
+pub fn clean(text: &str) -> String {
+    text.chars().filter(|c| !is_control(*c)).take(CLEAN_MAX).collect()
+}
+
+/// A whole sentence (it may quote a device or a file) without what could steer the terminal.
+#[must_use]
+pub fn clean_sentence(text: &str) -> String {
+    text.chars().filter(|c| !is_control(*c)).take(SENTENCE_MAX).collect()
+}
+
+/// C0, DEL and C1, bidirectional controls, line separators, invisible fillers.
+fn is_control(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
+}
+
+/// `text` cut to `width` columns; what was cut shows as `ellipsis`.
+#[must_use]
+pub fn fit(text: &str, width: usize, ellipsis: char) -> String {
+    if text.width() <= width {
+        return text.to_string();
+    }
+    let mut used = 0;
+    let mut cut = String::new();
+    for c in text.chars() {
+        used += c.width().unwrap_or(0);
+        if used + 1 > width {
+            break;
+        }
+        cut.push(c);
+    }
+    if width > 0 {
+        cut.push(ellipsis);
+    }
+    cut
+}
+
+/// `2:13`, `1:02:03`.
+#[must_use]
+pub fn clock(duration: Duration) -> String {
+    let seconds = duration.as_secs();
+    let (hours, minutes, seconds) = (seconds / 3_600, seconds / 60 % 60, seconds % 60);
+    if hours > 0 { format!("{hours}:{minutes:02}:{seconds:02}") } else { format!("{minutes}:{seconds:02}") }
+}
+
+/// `12,345`.
+#[must_use]
+pub fn count(n: u64) -> String {
+    let digits = n.to_string();
+    let mut out = String::new();
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    out
+}
+
+/// `312 B`, `1.2 MB`; powers of 1,000.
+#[must_use]
+pub fn bytes(n: u64) -> String {
+    let mut value = n as f64;
+    let mut unit = "B";
+    for next in ["kB", "MB", "GB", "TB"] {
+        if value < 999.5 {
+            break;
+        }
+        value /= 1_000.0;
+        unit = next;
+    }
+    if unit == "B" || value >= 99.95 { format!("{value:.0} {unit}") } else { format!("{value:.1} {unit}") }
+}
+
+/// `3.4 ms`, `120 ms`; `-` when unknown.
+#[must_use]
+pub fn ms(value: Option<f32>) -> String {
+    match value {
+        None => "-".into(),
+        Some(value) if value.abs() < 99.95 => format!("{value:.1} ms"),
+        Some(value) => format!("{value:.0} ms"),
+    }
+}
+
+/// `0.2 %`; `-` when unknown.
+#[must_use]
+pub fn percent(value: Option<f32>) -> String {
+    match value {
+        None => "-".into(),
+        Some(value) if value < 9.95 => format!("{value:.1} %"),
+        Some(value) => format!("{value:.0} %"),
+    }
+}
+
+/// `-18 dB`; `silent` below what is worth a number.
+#[must_use]
+pub fn level(level: Level) -> String {
+    if level.0 <= -90.0 { "silent".into() } else { format!("{:.0} dB", level.0) }
+}
+
+/// Where a peer stands: `in call 2:13`, `rings there`, `no answer`.
+#[must_use]
+pub fn state(peer: &PeerSnapshot) -> String {
+    match peer.state {
+        CallState::Live => format!("in call {}", clock(peer.in_state)),
+        CallState::Calling => format!("calling {}", clock(peer.in_state)),
+        CallState::RingingThere => format!("rings there {}", clock(peer.in_state)),
+        CallState::Ringing => format!("is calling you {}", clock(peer.in_state)),
+        other => other.name().to_string(),
+    }
+}
+
+/// Whether our voice arrives there, by the peer's own reports.
+#[must_use]
+pub fn heard(peer: &PeerSnapshot) -> String {
+    if peer.state != CallState::Live {
+        return state(peer);
+    }
+    match (peer.heard_lost_percent, peer.heard_delay_ms) {
+        (Some(lost), Some(delay)) => format!("heard: {}, {}", lost_words(lost), ms(Some(delay))),
+        (Some(lost), None) => format!("heard: {}", lost_words(lost)),
+        _ if peer.sent_packets == 0 => "nothing sent yet".into(),
+        _ if peer.format != Format::Sealed && peer.received_packets == 0 => "sending; nothing heard back".into(),
+        _ if peer.format == Format::Pcm => "sending; pcm sends no reports".into(),
+        _ => "not heard yet".into(),
+    }
+}
+
+fn lost_words(lost: f32) -> String {
+    format!("{} lost", percent(Some(lost)))
+}
+
+/// What a format means for who can listen.
+#[must_use]
+pub fn privacy(format: Format) -> &'static str {
+    match format {
+        Format::Sealed => "sealed",
+        Format::Rtp | Format::Pcm => "open: anyone on the path can listen",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_peers_text_cannot_steer_the_terminal() {
+        let hostile = "\x1b]0;own\x07\x1b[2Jbob\u{9b}31m\u{202e}\u{2066}\r\n\0\u{200f}!";
+        assert_eq!(clean(hostile), "]0;own[2Jbob31m!");
+        assert_eq!(clean(&"x".repeat(5_000)).len(), CLEAN_MAX);
+        assert_eq!(clean("Zoë 日本"), "Zoë 日本");
+    }
+
+    #[test]
+    fn text_is_cut_by_columns_not_by_bytes() {
+        assert_eq!(fit("voicetui", 8, '…'), "voicetui");
+        assert_eq!(fit("voicetui", 5, '…'), "voic…");
+        assert_eq!(fit("日本語", 4, '…'), "日…");
+        assert_eq!(fit("abc", 0, '…'), "");
+    }
+
+    #[test]
+    fn numbers_are_short_and_have_their_units() {
+        assert_eq!([count(0), count(999), count(12_345), count(1_234_567)], ["0", "999", "12,345", "1,234,567"]);
+        assert_eq!([bytes(312), bytes(1_234), bytes(123_456_789)], ["312 B", "1.2 kB", "123 MB"]);
+        assert_eq!([ms(None), ms(Some(3.44)), ms(Some(120.4))], ["-", "3.4 ms", "120 ms"]);
+        assert_eq!([percent(None), percent(Some(0.25)), percent(Some(25.0))], ["-", "0.2 %", "25 %"]);
+        assert_eq!([clock(Duration::from_secs(133)), clock(Duration::from_secs(3_723))], ["2:13", "1:02:03"]);
+        assert_eq!([level(Level::SILENCE), level(Level(-18.2))], ["silent", "-18 dB"]);
+    }
+}
