@@ -101,7 +101,7 @@ pub struct Start {
     pub call: Option<String>,
     /// With the built-in peer.
     pub demo: bool,
-    /// Where the log goes; `None`: nowhere.
+    /// Where the log goes; `None`: a file a day in the state folder.
     pub log: Option<PathBuf>,
     pub log_level: LevelFilter,
 }

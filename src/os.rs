@@ -4,7 +4,8 @@ pub mod clock;
 pub mod files;
 pub mod local_socket;
 pub mod priority;
-pub mod signals;
+#[cfg(unix)]
+pub mod ready;
 pub mod socket;
 pub mod sound;
 pub mod stderr;

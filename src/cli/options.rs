@@ -140,7 +140,7 @@ pub struct Options {
     #[arg(long, hide = true, overrides_with = "no_mouse")]
     mouse: bool,
 
-    /// Append a log to this file; there is none if not given
+    /// Append the log to this file, instead of a file a day in $XDG_STATE_HOME/voicetui
     #[arg(long, help_heading = "Log", value_name = "FILE")]
     pub log: Option<PathBuf>,
     /// How much the log says

@@ -77,7 +77,7 @@ pub fn make_private_dir(folder: &Path) -> io::Result<()> {
 /// Starts the log: `voicetui.DATE.log` in `folder`, a file a day, written by a thread of its own, dropping lines rather than
 /// holding anybody up. `None`: there is no place for it; the program goes on without. The log ends with the guard.
 #[must_use]
-pub fn start_log(folder: &Path, level: tracing::Level) -> Option<WorkerGuard> {
+pub fn start_log(folder: &Path, level: tracing::level_filters::LevelFilter) -> Option<WorkerGuard> {
     make_private_dir(folder).ok()?;
     let appender = RollingFileAppender::builder()
         .rotation(Rotation::DAILY)
@@ -90,6 +90,18 @@ pub fn start_log(folder: &Path, level: tracing::Level) -> Option<WorkerGuard> {
     let subscriber = tracing_subscriber::fmt().with_writer(writer).with_ansi(false).with_max_level(level).finish();
     tracing::subscriber::set_global_default(subscriber).ok()?;
     Some(guard)
+}
+
+/// The same, appended to one file that the user chose.
+///
+/// # Errors
+/// The file cannot be written.
+pub fn start_log_in(file: &Path, level: tracing::level_filters::LevelFilter) -> io::Result<WorkerGuard> {
+    let file = OpenOptions::new().append(true).create(true).open(file)?;
+    let (writer, guard) = tracing_appender::non_blocking::NonBlockingBuilder::default().thread_name("log").finish(file);
+    let subscriber = tracing_subscriber::fmt().with_writer(writer).with_ansi(false).with_max_level(level).finish();
+    tracing::subscriber::set_global_default(subscriber).map_err(io::Error::other)?;
+    Ok(guard)
 }
 
 #[cfg(test)]
@@ -128,6 +140,6 @@ mod tests {
     fn where_no_folder_can_be_there_is_an_error_and_no_log() {
         let file = tempfile::NamedTempFile::new().expect("file");
         assert!(write_whole(&file.path().join("x"), b"").is_err());
-        assert!(start_log(&file.path().join("x"), tracing::Level::INFO).is_none());
+        assert!(start_log(&file.path().join("x"), tracing::level_filters::LevelFilter::INFO).is_none());
     }
 }

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
@@ -64,6 +65,20 @@ impl Door {
         &self.path
     }
 
+    /// The next caller of the same user, if one waits: for a thread that watches the door with others. Not blocking; nor does
+    /// the caller's stream.
+    ///
+    /// # Errors
+    /// The socket is broken, or the system has no more files to give.
+    pub fn try_accept(&self) -> io::Result<Option<UnixStream>> {
+        self.listener.set_nonblocking(true)?;
+        match self.accept() {
+            Ok(Some(stream)) => stream.set_nonblocking(true).map(|()| Some(stream)),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(None),
+            result => result,
+        }
+    }
+
     /// The next caller of the same user; waits for one. `None`: the door was closed.
     ///
     /// # Errors
@@ -82,6 +97,12 @@ impl Door {
             }
             tracing::warn!("a caller of another user was sent away from the control socket");
         }
+    }
+}
+
+impl AsFd for Door {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.listener.as_fd()
     }
 }
 
