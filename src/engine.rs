@@ -2,6 +2,7 @@
 
 pub mod command;
 pub mod commander;
+pub mod control;
 pub mod controls;
 pub mod demo;
 pub mod devices;

@@ -6,6 +6,7 @@ pub mod local_socket;
 pub mod priority;
 #[cfg(unix)]
 pub mod ready;
+pub mod signals;
 pub mod socket;
 pub mod sound;
 pub mod stderr;

@@ -43,7 +43,7 @@ impl Door {
         Self::open_in(&folder()?, std::process::id())
     }
 
-    fn open_in(folder: &Path, pid: u32) -> Result<Self, DoorError> {
+    pub(crate) fn open_in(folder: &Path, pid: u32) -> Result<Self, DoorError> {
         let path = folder.join(format!("{pid}.sock"));
         let fail = |error: io::Error| DoorError::Io { what: path.display().to_string(), error };
         // A process that had this number before and was killed has left its socket.
