@@ -150,6 +150,7 @@ fn tlv<'a>(kind: u8, number: u64, name: &'a str, data: &'a [u8]) -> Tlv<'a> {
         6 => Tlv::PlayoutDelay(number as u16),
         7 => Tlv::Ping(number),
         8 => Tlv::Pong(number),
+        9 => Tlv::Leg { ours: number as u32, yours: (number >> 32) as u32 },
         _ => Tlv::Measure(data),
     }
 }
@@ -255,7 +256,7 @@ proptest! {
 
     #[test]
     fn statements_survive_inside_their_packet(
-        parts in vec((0u8..10, any::<u64>(), "\\PC{0,16}", vec(any::<u8>(), 0..80)), 0..12)
+        parts in vec((0u8..11, any::<u64>(), "\\PC{0,16}", vec(any::<u8>(), 0..80)), 0..12)
     ) {
         let tlvs = || parts.iter().map(|(kind, number, name, data)| tlv(*kind, *number, name, data));
         let mut body = [0; 1_160];
