@@ -1,7 +1,9 @@
 //! What the playback callback promises, driven by hand.
 
 use super::*;
-use crate::engine::tap::tap;
+use crate::audio::codec::{Encode, OpusEncoder, OpusSettings};
+use crate::engine::tap::{Span, tap};
+use crate::engine::wave::Mark;
 use crate::playout::{Codec, Config, Packet};
 use crate::units::{ExtSeq, RtpTime};
 
@@ -114,4 +116,118 @@ fn the_echo_reference_knows_when_it_is_heard_however_a_callback_asks() {
         let expected = start + Duration::from_millis(20 + n * 10);
         assert!(frame.at.max(expected) - frame.at.min(expected) < Duration::from_micros(5));
     }
+}
+
+/// Packets of a steady, voiced sound: anything that is not smooth in what is heard was made by us.
+fn hum(count: usize) -> Vec<Vec<u8>> {
+    let mut encoder = OpusEncoder::new(OpusSettings::default()).expect("an encoder");
+    let encode = |block: usize| {
+        let sample = |n: usize| {
+            let t = (block * FRAME_SAMPLES + n) as f32 / 48_000.0;
+            (1..6).map(|k| (t * 150.0 * k as f32 * std::f32::consts::TAU).sin() / k as f32).sum::<f32>() * 0.15
+        };
+        let frame: Vec<f32> = (0..FRAME_SAMPLES).map(sample).collect();
+        let mut packet = vec![0; 1_200];
+        let len = encoder.encode(&frame, &mut packet);
+        packet.truncate(len);
+        packet
+    };
+    (0..count).map(encode).collect()
+}
+
+fn rms(samples: &[f32]) -> f32 {
+    (samples.iter().map(|s| s * s).sum::<f32>() / samples.len().max(1) as f32).sqrt()
+}
+
+fn largest_step(samples: &[f32]) -> f32 {
+    samples.windows(2).fold(0f32, |step, pair| step.max((pair[1] - pair[0]).abs()))
+}
+
+impl Rig {
+    /// Each packet arrives at every one of `slots`, then 10 ms are played in blocks of 240.
+    fn hear(&mut self, slots: &[usize], packets: &[Vec<u8>], first: usize) -> Vec<f32> {
+        let mut heard = Vec::new();
+        for (n, payload) in packets.iter().enumerate() {
+            let n = first + n;
+            for slot in slots {
+                let packet = Packet::new(1, ExtSeq(1_000 + n as u64), RtpTime(n as u32 * 480), Codec::Opus, self.now, payload);
+                self.handle.packet(peer(*slot), packet.expect("it fits")).expect("room in the ring");
+            }
+            heard.extend(self.play(240));
+            heard.extend(self.play(240));
+        }
+        heard
+    }
+}
+
+#[test]
+fn a_voice_is_heard_metered_and_drawn() {
+    let mut rig = Rig::new();
+    let (writer, mut reader) = tap(48_000);
+    reader.start();
+    rig.handle.open(peer(2), Config::default(), writer).expect("room");
+    let heard = rig.hear(&[2], &hum(100), 0);
+    assert!(rms(&heard[24_000..]) > 0.08, "{}", rms(&heard[24_000..]));
+    assert!(largest_step(&heard[24_000..]) < 0.1, "{}", largest_step(&heard[24_000..]));
+    let meters = rig.playback.meters.peer(peer(2));
+    assert!(meters.played_packets.get() > 90);
+    assert!(meters.speaking.load(Relaxed));
+    assert_eq!(meters.wave.written(), 100);
+    let column = meters.wave.column(80);
+    assert_eq!(column.mark, Mark::Played);
+    assert!(column.max > 0.1 && column.min < -0.1);
+    assert!(meters.playout_delay_ms.get().is_some_and(|ms| ms < 30.0), "{:?}", meters.playout_delay_ms.get());
+    assert!(meters.peak.take().0 > -20.0);
+    let mut recorded = 0;
+    while let Some(span) = reader.poll(&mut [0.0; 4_800]) {
+        recorded += if let Span::Samples(n) = span { n } else { 0 };
+    }
+    assert!(recorded > 40_000, "{recorded}");
+}
+
+#[test]
+fn a_volume_that_jumps_is_heard_gliding() {
+    let mut rig = Rig::new();
+    rig.open(0).expect("room");
+    let packets = hum(200);
+    let loud = rms(&rig.hear(&[0], &packets[..60], 0)[14_400..]);
+    rig.playback.controls.set_peer_volume(peer(0), 50);
+    let turned_down = rig.hear(&[0], &packets[60..100], 60);
+    rig.playback.controls.set_deafened(true);
+    let deaf = rig.hear(&[0], &packets[100..140], 100);
+    let quarter = rms(&turned_down[9_600..]) / loud;
+    assert!((quarter - 0.25).abs() < 0.03, "{quarter}");
+    assert!(largest_step(&turned_down) < 0.1 && largest_step(&deaf) < 0.05);
+    assert!(rms(&deaf[9_600..]) < 1e-4);
+}
+
+#[test]
+fn a_peer_that_leaves_fades() {
+    let mut rig = Rig::new();
+    rig.open(0).expect("room");
+    let packets = hum(60);
+    let mut heard = rig.hear(&[0], &packets, 0);
+    rig.handle.close(peer(0));
+    heard.extend(rig.play(2_400));
+    let end = &heard[28_000..];
+    assert!(largest_step(end) < 0.1, "{}", largest_step(end));
+    assert!(rms(&heard[heard.len() - 480..]) < 1e-4);
+    assert_eq!(rms(&rig.play(480)), 0.0);
+    assert!(!rig.playback.meters.peer(peer(0)).speaking.load(Relaxed));
+}
+
+#[test]
+fn after_a_sleep_what_waited_is_not_played() {
+    let mut rig = Rig::new();
+    rig.open(0).expect("room");
+    let packets = hum(300);
+    rig.hear(&[0], &packets[..60], 0);
+    for (n, payload) in packets.iter().enumerate().take(160).skip(60) {
+        let packet = Packet::new(1, ExtSeq(1_000 + n as u64), RtpTime(n as u32 * 480), Codec::Opus, rig.now, payload);
+        rig.handle.packet(peer(0), packet.expect("it fits")).expect("room in the ring");
+    }
+    rig.handle.handle_slept(Slept(Duration::from_secs(3_600)));
+    let after = rig.play(9_600);
+    assert!(rms(&after[4_800..]) < 0.01, "{}", rms(&after[4_800..]));
+    assert!(rms(&rig.hear(&[0], &packets[200..], 200)[14_400..]) > 0.08, "and what comes then is");
 }
