@@ -246,6 +246,7 @@ fn playback_allocates_nothing_while_it_decodes_conceals_mixes_and_records() {
         }
     });
     assert_eq!(counted, 0);
+    assert!(ear.taps.iter_mut().all(|tap| tap.poll(&mut [0.0; 480]).is_some()), "the recorder was fed meanwhile");
 }
 
 #[test]
