@@ -7,6 +7,7 @@ mod options;
 mod values;
 
 use std::ffi::OsString;
+use std::fmt::Write as _;
 use std::path::PathBuf;
 
 use clap::error::ErrorKind;
@@ -14,9 +15,10 @@ use clap::parser::ValueSource;
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 pub use clap_complete::Shell;
 use tracing::level_filters::LevelFilter;
+use unicode_width::UnicodeWidthStr;
 
 use crate::config::{Config, ConfigError};
-use crate::engine::Settings;
+use crate::engine::{DeviceEntry, Direction, Settings};
 use crate::ui::UiOptions;
 pub use options::ONCE;
 use options::Options;
@@ -219,6 +221,39 @@ fn refuse_odd_pairs(given: impl Fn(&str) -> bool) -> Result<(), Refusal> {
 
 fn conflict(sentence: &str) -> Refusal {
     command().error(ErrorKind::ArgumentConflict, sentence).into()
+}
+
+/// `voicetui devices`: what to give to `--host`, `--input` and `--output`. A star marks the defaults.
+#[must_use]
+pub fn device_table(devices: &[DeviceEntry]) -> String {
+    if devices.is_empty() {
+        return "No sound devices were found. voicetui runs all the same: see --input and --output for the virtual ones.\n".into();
+    }
+    let width = |text: fn(&DeviceEntry) -> &str| devices.iter().map(|device| text(device).width()).max().unwrap_or(0);
+    let (ids, names) = (width(|device| &device.id), width(|device| &device.name));
+    let mut table = String::new();
+    for direction in [Direction::Input, Direction::Output] {
+        let mut host = "";
+        for device in devices.iter().filter(|device| device.direction == direction) {
+            if device.host != host {
+                host = &device.host;
+                let gap = if table.is_empty() { "" } else { "\n" };
+                let _ = writeln!(table, "{gap}{}, host {host}:", direction.option());
+            }
+            let mark = if device.is_default { '*' } else { ' ' };
+            let (id, name) = (padded(&device.id, ids), padded(&device.name, names));
+            let line = format!("{mark} {id}  {name}  {}", device.detail);
+            let _ = writeln!(table, "{}", line.trim_end());
+        }
+    }
+    table
+}
+
+/// Not by `{:<}`, which counts characters, not columns. What would steer a terminal is left out.
+fn padded(text: &str, columns: usize) -> String {
+    let shown: String = text.chars().filter(|c| !c.is_control()).collect();
+    let gap = columns.saturating_sub(shown.width());
+    shown + &" ".repeat(gap)
 }
 
 /// The completions for `shell`.

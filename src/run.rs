@@ -4,13 +4,15 @@ use std::io::{self, Write};
 use std::net::{IpAddr, Ipv4Addr};
 
 use anyhow::Context;
+use tracing_appender::non_blocking::WorkerGuard;
 
 use crate::cli::{self, Invocation, Refusal, Start};
 use crate::config::Config;
 use crate::engine::demo::DemoPeer;
-use crate::engine::{Command, Engine, Settings};
+use crate::engine::{Command, Engine, Settings, control};
 use crate::os::signals::Signals;
-use crate::os::socket;
+use crate::os::sound::{Backend, Sound};
+use crate::os::{files, socket, stderr};
 use crate::ui::plain::Mode;
 use crate::ui::{self, Link, UiOptions};
 use crate::wire::sdp;
@@ -29,8 +31,8 @@ pub fn run() -> anyhow::Result<()> {
         Invocation::Screen(start, options) => screen(start, options),
         Invocation::Plain(start) => plain(start, Mode::Plain),
         Invocation::Json(start) => plain(start, Mode::Json),
-        Invocation::Devices { host } => todo!("{host:?}"),
-        Invocation::Ctl { instance, line } => todo!("{instance:?} {line}"),
+        Invocation::Devices { host } => devices(host.as_deref()),
+        Invocation::Ctl { instance, line } => control::ask(instance, &line, &mut io::stdout()),
         Invocation::Config => print(Config::load()?.print().as_bytes()),
         Invocation::Completions(shell) => print(&cli::completions(shell)),
         Invocation::Man => print(&cli::manual()),
@@ -43,6 +45,49 @@ fn print(bytes: &[u8]) -> anyhow::Result<()> {
     match io::stdout().write_all(bytes) {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error).context("the output cannot be written"),
         _ => Ok(()),
+    }
+}
+
+/// What there is to choose from, host by host.
+fn devices(host: Option<&str>) -> anyhow::Result<()> {
+    let hush = Hush::begin();
+    let listed = Sound::new(host).map(|sound| sound.list());
+    drop(hush);
+    print(cli::device_table(&listed?).as_bytes())
+}
+
+/// The log ends with what this returns. That there is no place for one is no error, unless the user named it.
+fn start_log(start: &Start) -> anyhow::Result<Option<WorkerGuard>> {
+    match &start.log {
+        Some(file) => {
+            let log = files::start_log_in(file, start.log_level);
+            log.map(Some).with_context(|| format!("the log {} cannot be written", file.display()))
+        }
+        None => Ok(files::state_dir().and_then(|folder| files::start_log(&folder, start.log_level))),
+    }
+}
+
+/// While this lives, standard error is a file: alsa-lib writes eight lines there about each device that it cannot open.
+struct Hush;
+
+impl Hush {
+    fn begin() -> Self {
+        let file = files::state_dir().filter(|folder| files::make_private_dir(folder).is_ok()).map(|folder| folder.join("stderr.log"));
+        if let Err(error) = stderr::send_to(file.as_deref()) {
+            tracing::warn!("standard error stays where it is: {error}");
+        }
+        let print = std::panic::take_hook();
+        std::panic::set_hook(Box::new(move |panic| {
+            stderr::give_back();
+            print(panic);
+        }));
+        Self
+    }
+}
+
+impl Drop for Hush {
+    fn drop(&mut self) {
+        stderr::give_back();
     }
 }
 
@@ -91,17 +136,23 @@ fn link(running: &Running, settings: &Settings) -> Link {
             }
         }),
         talk_timeout: settings.talk_timeout,
-        state_dir: None,
+        state_dir: files::state_dir(),
     }
 }
 
 fn screen(start_with: Start, options: UiOptions) -> anyhow::Result<()> {
+    // Before a port is bound and a microphone opened.
+    ui::check_terminal()?;
+    let _log = start_log(&start_with)?;
+    let _hush = Hush::begin();
     let settings = start_with.settings.clone();
     let running = start(start_with)?;
     ui::run(link(&running, &settings), options)
 }
 
 fn plain(start_with: Start, mode: Mode) -> anyhow::Result<()> {
+    let _log = start_log(&start_with)?;
+    let _hush = Hush::begin();
     let settings = start_with.settings.clone();
     let running = start(start_with)?;
     let quit = running.engine.commander();

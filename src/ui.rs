@@ -27,7 +27,7 @@ mod theme;
 pub use keymap::markdown as keys_as_markdown;
 pub use link::Link;
 pub use options::{ThemeChoice, UiOptions};
-pub use run::run;
+pub use run::{check_terminal, run};
 
 #[cfg(test)]
 mod fake;

@@ -132,3 +132,28 @@ fn the_definitions_hold_together() {
     assert!(String::from_utf8(manual()).is_ok_and(|page| page.contains("talk\\-timeout")));
     assert!(String::from_utf8(completions(Shell::Bash)).is_ok_and(|script| script.contains("--talk-timeout")));
 }
+
+#[test]
+fn the_table_of_devices_is_grouped_and_aligned() {
+    let device = |host: &str, direction, id: &str, name: &str, is_default| DeviceEntry {
+        host: host.into(),
+        direction,
+        id: id.into(),
+        name: name.into(),
+        is_default,
+        detail: "2 channels".into(),
+    };
+    let devices = [
+        device("alsa", Direction::Input, "hw:0", "USB \u{1b}[31mHeadset", true),
+        device("alsa", Direction::Output, "hw:0", "USB Headset", false),
+        device("alsa", Direction::Input, "pulse", "麦克风", false),
+    ];
+    let table = device_table(&devices);
+    let expected = "--input, host alsa:\n\
+        * hw:0   USB [31mHeadset   2 channels\n  pulse  麦克风           2 channels\n\n\
+        --output, host alsa:\n  hw:0   USB Headset      2 channels\n";
+    assert_eq!(table.replace(' ', ""), expected.replace(' ', ""));
+    let columns: Vec<usize> = table.lines().filter_map(|line| Some(line[..line.find("2 channels")?].width())).collect();
+    assert!(columns.windows(2).all(|pair| pair[0] == pair[1]), "{columns:?}\n{table}");
+    assert!(device_table(&[]).contains("No sound devices"));
+}

@@ -13,13 +13,14 @@ use rand::SeedableRng;
 use rand::rngs::{StdRng, SysRng};
 
 use super::commander::Commander;
+use super::control::{self, Control, ControlConfig};
 use super::devices::{self, DeviceCommand, DevicesConfig, MicReader, mic_ring};
 use super::disk::{self, DiskCommand};
 use super::playback::{Playback, PlaybackHandle};
 use super::receiver::{Links, ReceiverThread, SOCKET, WAKER};
 use super::sender::{SenderThread, SentBoard};
 use super::tap::{TAP_SAMPLES, TapWriter, tap};
-use super::{AutoAnswer, Command, Controls, Meters, Notice, Notices, Settings, resolver, roster::Roster};
+use super::{AutoAnswer, Command, CommandInput, Controls, Meters, Notice, Notices, Settings, resolver, roster::Roster};
 use crate::audio::process::Chain;
 use crate::call::{Downlink, DownlinkConfig, SendFailure, SendPlan, Uplink, UplinkConfig};
 use crate::os::clock::{self, SleepWatch};
@@ -39,6 +40,7 @@ pub struct Engine {
     address: SocketAddr,
     stop: Arc<AtomicBool>,
     waker: Arc<mio::Waker>,
+    control: Option<Control>,
     /// In the order in which they end and are joined.
     threads: Vec<JoinHandle<()>>,
 }
@@ -122,6 +124,8 @@ impl Engine {
 
 impl Drop for Engine {
     fn drop(&mut self) {
+        // First, so that nothing is commanded any more.
+        self.control = None;
         self.controls.release_all();
         self.stop.store(true, Relaxed);
         let _ = self.waker.wake();
@@ -185,7 +189,7 @@ impl Frame {
         threads.push(spawn("resolver", move || resolver::run(&asked, &answers, &waker))?);
         threads.push(self.devices(devices_commanded, mic_writer, playback, handles)?);
         threads.push(disk::spawn(&self.settings, disk_commanded, tap_reader, self.notices.clone())?);
-        let _ = for_control;
+        let control = self.control(commander.clone(), for_control)?;
         self.notices.announce(Notice::Listening { address: self.address });
         Ok(Engine {
             controls: self.controls,
@@ -195,7 +199,21 @@ impl Frame {
             address: self.address,
             stop: self.stop,
             waker: self.waker,
+            control: Some(control),
             threads,
+        })
+    }
+
+    fn control(&self, commander: Commander, watched: Receiver<Notice>) -> anyhow::Result<Control> {
+        control::spawn(ControlConfig {
+            stdin: self.settings.commands == CommandInput::Stdin,
+            ctl: self.settings.ctl,
+            talk_timeout: self.settings.talk_timeout,
+            commands: Box::new(move |command| commander.send(command)),
+            controls: Arc::clone(&self.controls),
+            meters: Arc::clone(&self.meters),
+            watched,
+            notices: self.notices.clone(),
         })
     }
 

@@ -53,15 +53,24 @@ struct Screen {
     leaving: bool,
 }
 
+/// Whether the full screen can be shown at all: to be asked before anything is started for it.
+///
+/// # Errors
+/// One sentence: there is no terminal.
+pub fn check_terminal() -> anyhow::Result<()> {
+    if !std::io::stdin().is_terminal() || !std::io::stdout().is_terminal() {
+        anyhow::bail!("there is no terminal here for the full screen: start voicetui in a terminal, or with --plain (or --json)");
+    }
+    Ok(())
+}
+
 /// Runs the full screen on the calling (main) thread until the user quits, the engine says [`Notice::Quit`], or a signal
 /// ends it. The terminal is left as it was found.
 ///
 /// # Errors
 /// One sentence: no terminal, the terminal refused, or another thread panicked.
 pub fn run(link: Link, options: UiOptions) -> anyhow::Result<()> {
-    if !std::io::stdin().is_terminal() || !std::io::stdout().is_terminal() {
-        anyhow::bail!("there is no terminal here for the full screen: start voicetui in a terminal, or with --plain (or --json)");
-    }
+    check_terminal()?;
     let memory = Memory::new(link.state_dir.clone());
     let learned = memory.learned();
     let app = App::new(memory.called(), jiff::tz::TimeZone::system());

@@ -1,0 +1,294 @@
+//! The real binary, from the outside: what it prints, refuses, and answers to `ctl`.
+
+use std::io::{BufRead, BufReader, Write};
+use std::path::Path;
+use std::process::{Child, ChildStdin, Command, Output, Stdio};
+use std::sync::mpsc::{Receiver, channel};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+/// The program in a home of its own: no config, no other instances.
+fn voicetui(home: &Path, args: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_voicetui"));
+    command.args(args).env_clear().env("HOME", home).env("USER", "tester").current_dir(home);
+    for variable in ["XDG_CONFIG_HOME", "XDG_STATE_HOME", "XDG_DATA_HOME", "XDG_RUNTIME_DIR"] {
+        command.env(variable, home);
+    }
+    command
+}
+
+fn home() -> TempDir {
+    tempfile::tempdir().expect("a home")
+}
+
+fn run(home: &TempDir, args: &[&str]) -> Output {
+    voicetui(home.path(), args).stdin(Stdio::null()).output().expect("it runs")
+}
+
+/// What it prints when all is well.
+fn printed(home: &TempDir, args: &[&str]) -> String {
+    let output = run(home, args);
+    assert!(output.status.success(), "{args:?}: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).expect("text")
+}
+
+/// What it says when it refuses; it must fail.
+fn refused(home: &TempDir, args: &[&str]) -> String {
+    let output = run(home, args);
+    assert!(!output.status.success(), "{args:?} must fail: {}", String::from_utf8_lossy(&output.stdout));
+    String::from_utf8(output.stderr).expect("text")
+}
+
+fn write_config(home: &TempDir, text: &str) {
+    let dir = home.path().join("voicetui");
+    std::fs::create_dir_all(&dir).expect("a directory");
+    std::fs::write(dir.join("config.toml"), text).expect("written");
+}
+
+/// A running `--json` without sound cards, on a free loopback port.
+struct Running {
+    child: Child,
+    stdin: Option<ChildStdin>,
+    events: Receiver<Value>,
+    address: String,
+}
+
+const QUIET: [&str; 9] = ["--json", "--bind", "127.0.0.1", "--port", "0", "--input", "voice", "--output", "null"];
+
+impl Running {
+    fn start(home: &TempDir, more: &[&str]) -> Self {
+        let args: Vec<&str> = QUIET.iter().chain(more).copied().collect();
+        let mut child = voicetui(home.path(), &args).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("it starts");
+        let (send, events) = channel();
+        let lines = BufReader::new(child.stdout.take().expect("its output")).lines();
+        std::thread::spawn(move || {
+            for line in lines.map_while(Result::ok) {
+                let event = serde_json::from_str(&line).unwrap_or_else(|error| panic!("{line}: {error}"));
+                if send.send(event).is_err() {
+                    return;
+                }
+            }
+        });
+        let stdin = child.stdin.take();
+        let mut this = Self { child, stdin, events, address: String::new() };
+        this.address = this.wait("listening", |_| true)["address"].as_str().expect("an address").to_owned();
+        this
+    }
+
+    fn say(&mut self, line: &str) {
+        writeln!(self.stdin.as_mut().expect("open"), "{line}").expect("said");
+    }
+
+    /// The next event of that name that `matches`, within 20 s.
+    fn wait(&mut self, name: &str, matches: impl Fn(&Value) -> bool) -> Value {
+        let deadline = Instant::now() + Duration::from_secs(20);
+        loop {
+            let left = deadline.saturating_duration_since(Instant::now());
+            let event = self.events.recv_timeout(left).unwrap_or_else(|_| panic!("no {name} within 20 s"));
+            if event["event"] == name && matches(&event) {
+                return event;
+            }
+        }
+    }
+
+    /// It ends by itself, well, within 10 s.
+    fn ends(mut self) {
+        let deadline = Instant::now() + Duration::from_secs(10);
+        while Instant::now() < deadline {
+            if let Some(status) = self.child.try_wait().expect("its status") {
+                assert!(status.success(), "{status}");
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        panic!("it did not end within 10 s");
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+#[test]
+fn help_is_short_with_h_and_long_with_help() {
+    let home = home();
+    let (short, long) = (printed(&home, &["-h"]), printed(&home, &["--help"]));
+    for text in [&short, &long] {
+        assert!(text.contains("voicetui [OPTIONS] [ADDRESS]") && text.contains("--auto-answer"), "{text}");
+        assert!(!text.contains("--no-open"), "opposites are not listed: {text}");
+    }
+    let unwrapped = long.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(long.len() > short.len() && unwrapped.contains("end of standard input"), "{long}");
+    assert!(printed(&home, &["--version"]).starts_with("voicetui "));
+}
+
+#[test]
+fn the_printed_config_is_a_config() {
+    let home = home();
+    let fresh = printed(&home, &["config"]);
+    assert!(fresh.contains("# port = 5005") && fresh.contains("config.toml"), "{fresh}");
+    write_config(&home, &fresh);
+    assert_eq!(printed(&home, &["config"]), fresh, "comments change nothing");
+    write_config(&home, "port = 6000\nname = \"Bench\"\n");
+    let set = printed(&home, &["config"]);
+    assert!(set.contains("# Set on line 1; default: 5005\nport = 6000") && set.contains("\nname = \"Bench\""), "{set}");
+    write_config(&home, &set);
+    let again = printed(&home, &["config"]);
+    assert!(again.contains("\nport = 6000") && again.contains("\nname = \"Bench\""), "{again}");
+    assert!(printed(&home, &["--sdp"]).contains("m=audio 6000"), "and it is heeded");
+}
+
+#[test]
+fn a_wrong_config_is_refused_with_its_line() {
+    let home = home();
+    write_config(&home, "port = 6000\nopn = true\n");
+    let said = refused(&home, &["--json"]);
+    assert!(said.contains("config.toml, line 2: there is no key opn; did you mean open?"), "{said}");
+    assert_eq!(said.lines().count(), 1, "one sentence: {said}");
+    assert!(refused(&home, &["config"]).contains("line 2"));
+    assert!(printed(&home, &["man"]).contains(".TH"), "what needs no config still works");
+}
+
+#[test]
+fn completions_and_manual_name_every_option() {
+    let home = home();
+    for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
+        let script = printed(&home, &["completions", shell]);
+        assert!(script.contains("talk-timeout") && script.contains("devices"), "{shell}");
+    }
+    let page = printed(&home, &["man"]);
+    assert!(page.contains("ring\\-timeout") && page.contains("Hold Space") || page.contains("hold Space"), "{page}");
+}
+
+#[test]
+fn the_sdp_opens_us() {
+    let home = home();
+    let sdp = printed(&home, &["--sdp", "--bind", "10.9.8.7", "--port", "5010"]);
+    for line in ["v=0", "c=IN IP4 10.9.8.7", "m=audio 5010 RTP/AVP", "opus/48000/2"] {
+        assert!(sdp.contains(line), "{line}: {sdp}");
+    }
+}
+
+#[test]
+fn what_contradicts_itself_is_refused_in_a_sentence() {
+    let home = home();
+    for (args, part) in [
+        (&["--plain", "--json"][..], "choose one"),
+        (&["--demo", "10.0.0.1"], "no address with it"),
+        (&["--format", "sealed", "10.0.0.1"], "cannot seal calls yet"),
+        (&["--stdin", "none"], "the keyboard"),
+        (&["--plain", "0.0.0.0"], "not called"),
+        (&["--plain", "devices"], "one of the two"),
+        (&["ctl", "talk", "on"], "running"),
+        (&["--plain", "--log", "/nowhere/at/all.log"], "/nowhere/at/all.log"),
+    ] {
+        let said = refused(&home, args);
+        assert!(said.contains(part), "{args:?}: {said}");
+    }
+}
+
+#[test]
+fn without_a_terminal_the_screen_says_what_to_use() {
+    let said = refused(&home(), &[]);
+    assert!(said.contains("--plain"), "{said}");
+}
+
+#[test]
+fn it_ends_with_quit_with_its_input_and_with_its_time() {
+    let home = home();
+    let mut quit = Running::start(&home, &[]);
+    quit.say("quit");
+    quit.wait("quit", |_| true);
+    quit.ends();
+    let mut ended = Running::start(&home, &[]);
+    ended.stdin = None;
+    ended.wait("quit", |_| true);
+    ended.ends();
+    let mut timed = Running::start(&home, &["--for", "200ms", "--stdin", "none"]);
+    timed.wait("quit", |_| true);
+    timed.ends();
+}
+
+#[test]
+fn a_refused_command_is_an_event_and_help_another() {
+    let home = home();
+    let mut running = Running::start(&home, &[]);
+    running.say("dance");
+    let problem = running.wait("problem", |_| true);
+    assert!(problem["message"].as_str().is_some_and(|text| text.contains("\"dance\" is not a command")), "{problem}");
+    running.say("help");
+    running.wait("info", |event| event["message"].as_str().is_some_and(|text| text.contains("hangup")));
+    running.say("talk on");
+    running.wait("problem", |event| event["message"].as_str().is_some_and(|text| text.contains("Nobody to talk to")));
+    running.say("stats");
+    let stats = running.wait("stats", |_| true);
+    assert!(stats["peers"].is_array() && stats["time"].as_str().is_some_and(|time| time.contains('T')), "{stats}");
+}
+
+#[cfg(unix)]
+#[test]
+fn ctl_speaks_to_the_one_that_runs_or_the_one_it_names() {
+    let home = home();
+    let mut first = Running::start(&home, &["--auto-answer", "all"]);
+    assert_eq!(printed(&home, &["ctl", "mute", "on"]), "ok\n");
+    first.wait("stats", |event| event["muted"] == true);
+    let status: Value = serde_json::from_str(&printed(&home, &["ctl", "status"])).expect("JSON");
+    assert_eq!(status["muted"], true);
+    assert!(refused(&home, &["ctl", "talk", "on"]).contains("Nobody to talk to"));
+    let mut second = Running::start(&home, &[]);
+    let said = refused(&home, &["ctl", "mute", "off"]);
+    assert!(said.contains("--instance") && said.contains(&first.child.id().to_string()), "{said}");
+    let pid = second.child.id().to_string();
+    assert_eq!(printed(&home, &["ctl", "--instance", &pid, "call", &first.address]), "ok\n");
+    second.wait("state", |event| event["state"] == "live");
+    let mut hold = voicetui(home.path(), &["ctl", "--instance", &pid, "talk", "hold"]).stdout(Stdio::null()).spawn().expect("it starts");
+    second.wait("on_air", |event| event["on"] == true);
+    hold.kill().expect("killed");
+    hold.wait().expect("gone");
+    second.wait("on_air", |event| event["on"] == false);
+    assert_eq!(printed(&home, &["ctl", "--instance", &pid, "quit"]), "ok\n");
+    second.wait("quit", |_| true);
+    second.ends();
+    assert_eq!(printed(&home, &["ctl", "quit"]), "ok\n");
+    first.ends();
+    assert!(refused(&home, &["ctl", "status"]).contains("running"));
+}
+
+#[cfg(unix)]
+#[test]
+fn with_no_ctl_there_is_no_socket() {
+    let home = home();
+    let _running = Running::start(&home, &["--no-ctl"]);
+    assert!(refused(&home, &["ctl", "status"]).contains("running"));
+}
+
+#[test]
+fn a_recorded_call_leaves_a_file_of_each_side() {
+    let home = home();
+    let mut listener = Running::start(&home, &["--auto-answer", "all", "--allow-unsealed"]);
+    let tapes = home.path().join("tapes");
+    let mut caller = Running::start(&home, &["--record", tapes.to_str().expect("text"), "--open", &listener.address]);
+    caller.wait("state", |event| event["state"] == "live");
+    listener.wait("state", |event| event["state"] == "live");
+    listener.say("open on");
+    caller.wait("recording", |event| event["files"].as_array().is_some_and(|files| files.len() == 2));
+    caller.wait("stats", |event| event["peers"][0]["played_packets"].as_u64().is_some_and(|packets| packets > 50));
+    caller.say("quit");
+    caller.wait("quit", |_| true);
+    caller.ends();
+    let mut names: Vec<String> =
+        std::fs::read_dir(&tapes).expect("tapes").map(|file| file.expect("a file").file_name().to_string_lossy().into_owned()).collect();
+    names.sort_by_key(|name| name.contains("_sent"));
+    assert!(names.len() == 2 && names[0].contains("_heard_127.0.0.1") && names[1].ends_with("_sent.wav"), "{names:?}");
+    for name in names {
+        let bytes = std::fs::read(tapes.join(&name)).expect("readable");
+        let counted = u32::from_le_bytes(bytes[40..44].try_into().expect("four bytes")) as usize;
+        assert_eq!(counted + 44, bytes.len(), "{name}: the header tells its length");
+        assert!(bytes[44..].chunks_exact(2).any(|s| i16::from_le_bytes([s[0], s[1]]).unsigned_abs() > 500), "{name}: a voice is in it");
+    }
+}
