@@ -9,6 +9,48 @@ const VOIP_METRICS: u8 = 7;
 /// Its length in words, block header not counted.
 const VOIP_METRICS_WORDS: u16 = 8;
 
+/// Receiver reference time (RFC 3611, 4.4): lets who only listens measure the round trip.
+const RECEIVER_TIME: u8 = 4;
+const RECEIVER_TIME_WORDS: u16 = 2;
+/// Delay since the last receiver reference time (RFC 3611, 4.5).
+const DLRR: u8 = 5;
+/// One sub-block.
+const DLRR_WORDS: u16 = 3;
+
+/// What answers a receiver's reference time (RFC 3611, 4.5).
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Dlrr {
+    /// The receiver that is answered.
+    pub ssrc: Ssrc,
+    /// The middle 32 bits of its time.
+    pub last_time: u32,
+    /// How long it lay here, in 1/65,536 s.
+    pub delay: u32,
+}
+
+impl Dlrr {
+    pub(super) fn write(&self, out: &mut Out<'_>) -> Result<(), Refused> {
+        out.put(&[DLRR, 0])?;
+        out.u16(DLRR_WORDS)?;
+        out.u32(self.ssrc.0)?;
+        out.u32(self.last_time)?;
+        out.u32(self.delay)
+    }
+
+    fn parse(data: &[u8]) -> Result<Self, Malformed> {
+        let mut reader = Reader(data);
+        Ok(Self { ssrc: Ssrc(reader.u32()?), last_time: reader.u32()?, delay: reader.u32()? })
+    }
+}
+
+/// The sender's clock, NTP format.
+pub(super) fn write_receiver_time(ntp: u64, out: &mut Out<'_>) -> Result<(), Refused> {
+    out.put(&[RECEIVER_TIME, 0])?;
+    out.u16(RECEIVER_TIME_WORDS)?;
+    out.u32((ntp >> 32) as u32)?;
+    out.u32(ntp as u32)
+}
+
 /// The VoIP metrics report block (RFC 3611, 4.7), about one source. 127 in the levels, the R factors and the MOS scores means
 /// "unavailable".
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -115,6 +157,10 @@ impl VoipMetrics {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Block<'a> {
     VoipMetrics(VoipMetrics),
+    /// A receiver's clock, NTP format.
+    ReceiverTime(u64),
+    /// The first answer to such a clock; voicetui sends one a block.
+    Dlrr(Dlrr),
     /// A kind that we have no use for (RFC 3611, 4).
     Other {
         kind: u8,
@@ -155,6 +201,11 @@ fn split_block(bytes: &[u8]) -> Result<(Block<'_>, &[u8]), Malformed> {
     let data = reader.take(usize::from(words) * 4, Malformed::Length)?;
     let block = match kind {
         VOIP_METRICS if words == VOIP_METRICS_WORDS => Block::VoipMetrics(VoipMetrics::parse(data)?),
+        RECEIVER_TIME if words == RECEIVER_TIME_WORDS => {
+            let mut reader = Reader(data);
+            Block::ReceiverTime(u64::from(reader.u32()?) << 32 | u64::from(reader.u32()?))
+        }
+        DLRR if words >= DLRR_WORDS => Block::Dlrr(Dlrr::parse(data)?),
         _ => Block::Other { kind, data },
     };
     Ok((block, reader.0))
@@ -209,6 +260,20 @@ mod tests {
         metrics().write(&mut Out::new(&mut bytes)).unwrap();
         assert_eq!(bytes, BYTES);
         assert!(Blocks::parse(&BYTES).unwrap().eq([Block::VoipMetrics(metrics())]));
+    }
+
+    #[test]
+    fn times_are_byte_exact_both_ways() {
+        let mut bytes = [0; 28];
+        let mut out = Out::new(&mut bytes);
+        let answer = Dlrr { ssrc: Ssrc(0x0102_0304), last_time: 0x0506_0708, delay: 0x090a_0b0c };
+        write_receiver_time(0x1112_1314_1516_1718, &mut out).and_then(|()| answer.write(&mut out)).unwrap();
+        #[rustfmt::skip]
+        assert_eq!(bytes, [
+            4, 0, 0, 2, 0x11, 0x12, 0x13, 0x14, 0x15, 0x16, 0x17, 0x18,
+            5, 0, 0, 3, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12,
+        ]);
+        assert!(Blocks::parse(&bytes).unwrap().eq([Block::ReceiverTime(0x1112_1314_1516_1718), Block::Dlrr(answer)]));
     }
 
     #[test]

@@ -12,6 +12,7 @@ use crate::units::{PeerId, Ssrc};
 use crate::wire::app::CallWord;
 use crate::wire::printable;
 use crate::wire::rtcp::{Compound, Item, ReportBlock, ntp_middle, round_trip};
+use crate::wire::xr::Block;
 
 /// News is answered at once, but not more often than this.
 const ANSWER_PAUSE: Duration = Duration::from_millis(50);
@@ -180,6 +181,7 @@ impl Downlink {
                     report.blocks.for_each(|block| take_block(peer, &block, middle));
                 }
                 Item::ReceiverReport(report) => report.blocks.for_each(|block| take_block(peer, &block, middle)),
+                Item::Xr(xr) => xr.blocks.for_each(|block| take_times(now, peer, xr.ssrc, block, middle)),
                 Item::Bye(bye) => bye.ssrcs().for_each(|ssrc| take_bye(now, peer, ssrc)),
                 _ => {}
             }
@@ -207,6 +209,20 @@ fn take_block(peer: &mut Peer, block: &ReportBlock, now_middle: u32) {
     let percent = f32::from(block.fraction_lost) * 100.0 / 256.0;
     peer.heard_lost_percent = Some(percent);
     peer.armour.handle_loss(percent);
+}
+
+/// The round trip without a sender report of ours (RFC 3611, 4.5).
+fn take_times(now: Instant, peer: &mut Peer, from: Ssrc, block: Block<'_>, now_middle: u32) {
+    match block {
+        Block::ReceiverTime(ntp) => peer.their_time = Some((from, ntp_middle(ntp), now)),
+        Block::Dlrr(answer) if answer.ssrc == peer.ssrc => {
+            let block = ReportBlock { last_sr: answer.last_time, delay_since_last_sr: answer.delay, ..ReportBlock::default() };
+            if let Some(rtt) = round_trip(now_middle, &block) {
+                peer.rtt_ms = Some(rtt.as_secs_f32() * 1_000.0);
+            }
+        }
+        _ => {}
+    }
 }
 
 /// A source says goodbye. It ends the call unless another source of the peer goes on; between voicetuis their words decide.

@@ -115,6 +115,8 @@ pub(super) struct Peer {
     pub sent_reported: u32,
     pub playout: PlayoutView,
     pub rtt_ms: Option<f32>,
+    /// The peer's clock (middle 32 bits of NTP) as its source last sent it, and when that came.
+    pub their_time: Option<(Ssrc, u32, Instant)>,
     pub capture_delay_ms: Option<f32>,
     pub playout_delay_ms: Option<f32>,
     pub heard_lost_percent: Option<f32>,
@@ -158,6 +160,7 @@ impl Peer {
             sent_reported: 0,
             playout: PlayoutView::default(),
             rtt_ms: None,
+            their_time: None,
             capture_delay_ms: None,
             playout_delay_ms: None,
             heard_lost_percent: None,

@@ -9,8 +9,8 @@ use crate::call::clock::WallClock;
 use crate::units::{RtpTime, SAMPLE_RATE, Ssrc};
 use crate::wire::Refused;
 use crate::wire::app::{self, CallWord, Tlv};
-use crate::wire::rtcp::{ReportBlock, SenderInfo, Writer};
-use crate::wire::xr::VoipMetrics;
+use crate::wire::rtcp::{ReportBlock, SenderInfo, Writer, ntp_units};
+use crate::wire::xr::{Dlrr, VoipMetrics};
 
 /// Longest control datagram, bytes: reports, metrics and two names fit.
 pub(super) const CONTROL_MAX: usize = 512;
@@ -88,6 +88,12 @@ impl Author {
         });
         if wrote.is_err() {
             return 0;
+        }
+        if peer.is_vtui && peer.accepted {
+            // Whoever only listens sends no sender reports: this is its way to the round trip (RFC 3611, 4.4).
+            let delay = |at| ntp_units(now.saturating_duration_since(at));
+            let answer = peer.their_time.map(|(ssrc, last_time, at)| Dlrr { ssrc, last_time, delay: delay(at) });
+            let _ = writer.times(peer.ssrc, ntp, answer);
         }
         if peer.is_vtui && heard == 1 {
             let _ = writer.voip_metrics(peer.ssrc, &metrics(peer, &blocks[0]));

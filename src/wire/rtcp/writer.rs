@@ -5,7 +5,7 @@ use crate::units::{RtpTime, Seq, Ssrc};
 use crate::wire::Refused;
 use crate::wire::bytes::Out;
 use crate::wire::text::bounded;
-use crate::wire::xr::VoipMetrics;
+use crate::wire::xr::{self, Dlrr, VoipMetrics};
 
 /// What a sender report says of the sender.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -97,6 +97,17 @@ impl<'a> Writer<'a> {
     /// Full.
     pub fn voip_metrics(&mut self, ssrc: Ssrc, metrics: &VoipMetrics) -> Result<(), Refused> {
         self.packet(XR, 0, ssrc, |out| metrics.write(out))
+    }
+
+    /// XR with this receiver's clock (NTP format), and the answer to the other side's, if there is one.
+    ///
+    /// # Errors
+    /// Full.
+    pub fn times(&mut self, ssrc: Ssrc, ntp: u64, answer: Option<Dlrr>) -> Result<(), Refused> {
+        self.packet(XR, 0, ssrc, |out| {
+            xr::write_receiver_time(ntp, out)?;
+            answer.map_or(Ok(()), |answer| answer.write(out))
+        })
     }
 
     /// Generic NACK: asks `media` for the packets `lost`, best given in their order: up to 17 near neighbours share an entry.
