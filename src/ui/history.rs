@@ -27,12 +27,20 @@ pub enum Series {
     Jitter,
     Rtt,
     Delay,
-    MouthToEar,
+    /// The parts of mouth to ear.
+    Microphone,
+    Frame,
+    Network,
+    Playout,
+    Card,
     /// Percent.
     Concealed,
     HeardLost,
     Ppm,
 }
+
+/// The parts in the order of [`crate::engine::Stack::parts`].
+const STACK: [Series; 5] = [Series::Microphone, Series::Frame, Series::Network, Series::Playout, Series::Card];
 
 const SERIES: usize = Series::Ppm as usize + 1;
 
@@ -111,7 +119,9 @@ impl History {
         self.push(Series::Jitter, unknown(peer.jitter_ms));
         self.push(Series::Rtt, unknown(peer.rtt_ms));
         self.push(Series::Delay, unknown(peer.playout_delay_ms));
-        self.push(Series::MouthToEar, unknown(peer.stack.total()));
+        for (part, (_, value)) in STACK.into_iter().zip(peer.stack.parts()) {
+            self.push(part, unknown(value));
+        }
         self.push(Series::Concealed, if voice > 0.0 { 100.0 * grown(counts.concealed, before.concealed) / voice } else { 0.0 });
         self.push(Series::HeardLost, unknown(peer.heard_lost_percent));
         self.push(Series::Ppm, peer.drift_ppm.map_or(f32::NAN, f32::abs));
@@ -129,6 +139,14 @@ impl History {
     pub fn last(&self, series: Series, width: usize) -> impl Iterator<Item = f32> {
         let row = &self.rows[series as usize];
         row.iter().skip(row.len().saturating_sub(width)).copied()
+    }
+
+    /// Mouth to ear's parts, the last `width` samples, oldest first.
+    #[must_use]
+    pub fn stacks(&self, width: usize) -> Vec<[f32; 5]> {
+        let rows = STACK.map(|part| &self.rows[part as usize]);
+        let known = rows[0].len();
+        (known.saturating_sub(width)..known).map(|at| rows.map(|row| row[at])).collect()
     }
 
     #[cfg(test)]

@@ -134,7 +134,7 @@ pub fn heard(peer: &PeerSnapshot) -> String {
         return state(peer);
     }
     match (peer.heard_lost_percent, peer.heard_delay_ms) {
-        (Some(lost), Some(delay)) => format!("heard: {}, {}", lost_words(lost), ms(Some(delay))),
+        (Some(lost), Some(delay)) => format!("heard: {}, {delay:.0} ms", lost_words(lost)),
         (Some(lost), None) => format!("heard: {}", lost_words(lost)),
         _ if peer.sent_packets == 0 => "nothing sent yet".into(),
         _ if peer.format != Format::Sealed && peer.received_packets == 0 => "sending; nothing heard back".into(),

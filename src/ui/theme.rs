@@ -12,10 +12,12 @@ pub struct Glyphs {
     pub strong_border: border::Set<'static>,
     /// Eighths of a cell filled from below; the last is full.
     pub rising: [char; 9],
-    /// Eighths of a cell filled from the left; the last is full.
-    pub growing: [char; 9],
-    /// The rest of a bar.
+    /// A bar: full, its half-full end, and the rest of its way.
+    pub bar: char,
+    pub bar_end: char,
     pub track: char,
+    /// Nothing known yet.
+    pub unknown: char,
     pub axis: char,
     pub repaired: char,
     pub concealed: char,
@@ -37,8 +39,10 @@ const UNICODE: Glyphs = Glyphs {
     border: border::ROUNDED,
     strong_border: border::THICK,
     rising: [' ', '▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'],
-    growing: [' ', '▏', '▎', '▍', '▌', '▋', '▊', '▉', '█'],
-    track: '·',
+    bar: '━',
+    bar_end: '╸',
+    track: '─',
+    unknown: '·',
     axis: '─',
     repaired: '▒',
     concealed: '░',
@@ -50,7 +54,7 @@ const UNICODE: Glyphs = Glyphs {
     target: '┃',
     ellipsis: '…',
     arrow: "→",
-    stack: ['█', '▓', '▒', '█', '░'],
+    stack: ['█', '▓', '▒', '▚', '░'],
     blocks: true,
 };
 
@@ -80,8 +84,10 @@ const ASCII: Glyphs = Glyphs {
     border: ASCII_BORDER,
     strong_border: ASCII_STRONG,
     rising: [' ', '.', '.', ':', ':', 'i', 'I', '#', '#'],
-    growing: [' ', ' ', '-', '-', '=', '=', '=', '#', '#'],
+    bar: '=',
+    bar_end: '-',
     track: '.',
+    unknown: '.',
     axis: '-',
     repaired: 'r',
     concealed: '~',
@@ -133,6 +139,8 @@ pub struct Theme {
     pub concealed: Style,
     pub lost: Style,
     pub stack: [Style; 5],
+    /// Whether the parts of a stack have colours to tell them apart.
+    pub colourful: bool,
     wave: Gradient,
     level: [Style; 3],
 }
@@ -233,7 +241,7 @@ impl Theme {
             dim: fg(palette.dim),
             border: fg(palette.border),
             border_focus: fg(palette.accent),
-            title: Style::new().add_modifier(Modifier::BOLD),
+            title: Style::new().fg(Color::Reset).add_modifier(Modifier::BOLD),
             accent: fg(palette.accent),
             good: fg(palette.good),
             warn: fg(palette.warn),
@@ -249,6 +257,7 @@ impl Theme {
             concealed: fg(palette.warn),
             lost: fg(palette.bad).add_modifier(Modifier::BOLD),
             stack: palette.stack.map(fg),
+            colourful: true,
             wave: Gradient::Blend { from: palette.accent, to: palette.accent2, depth },
             level: [fg(palette.accent), fg(palette.warn), fg(palette.bad)],
         }
@@ -264,7 +273,7 @@ impl Theme {
             dim: fg(Color::DarkGray),
             border: fg(Color::DarkGray),
             border_focus: fg(Color::Cyan),
-            title: Style::new().add_modifier(Modifier::BOLD),
+            title: Style::new().fg(Color::Reset).add_modifier(Modifier::BOLD),
             accent: fg(Color::Cyan),
             good: fg(Color::Green),
             warn: fg(Color::Yellow),
@@ -280,6 +289,7 @@ impl Theme {
             concealed: fg(Color::Yellow),
             lost: fg(Color::Red).add_modifier(Modifier::BOLD),
             stack: [Color::Magenta, Color::Blue, Color::Cyan, Color::Yellow, Color::Red].map(fg),
+            colourful: true,
             wave: Gradient::Flat(fg(Color::Cyan)),
             level: [fg(Color::Cyan), fg(Color::Yellow), fg(Color::Red)],
         }
@@ -312,6 +322,7 @@ impl Theme {
             concealed: plain,
             lost: bold,
             stack: [plain; 5],
+            colourful: false,
             wave: Gradient::Flat(plain),
             level: [plain, bold, bold],
         }
@@ -324,6 +335,12 @@ impl Theme {
             Gradient::Flat(style) => *style,
             Gradient::Blend { from, to, depth } => Style::new().fg(color(blend(*from, *to, height), *depth)),
         }
+    }
+
+    /// The sign of a stack's part: solid where its colour says which it is.
+    #[must_use]
+    pub fn stack_sign(&self, part: usize) -> char {
+        if self.colourful && self.glyphs.blocks { self.glyphs.rising[8] } else { self.glyphs.stack[part] }
     }
 
     /// A level bar's colour at `share` of its length: calm, loud, close to clipping.

@@ -25,8 +25,8 @@ pub fn ring(buf: &mut Buffer, area: Rect, scene: &Scene) {
     let name = scene.app.name(peer.id);
     let address = scene.app.info(peer.id).map(|info| info.address.clone()).unwrap_or_default();
     let who = if address.is_empty() || address == name { name } else { format!("{name} ({address})") };
-    let short = format!(" RING  {} calls", text::fit(&who, room.saturating_sub(13), theme.glyphs.ellipsis));
-    let long = format!("{short}, {}", text::privacy(peer.format));
+    let short = format!(" RING  {} is calling", text::fit(&who, room.saturating_sub(18), theme.glyphs.ellipsis));
+    let long = format!("{short} - {}", text::privacy(peer.format));
     let words = if long.width() <= room { long } else { short };
     let bold = theme.ring.add_modifier(Modifier::BOLD);
     paint::text(buf, Rect { width: room as u16 + 1, ..area }, 0, 0, &words, bold);

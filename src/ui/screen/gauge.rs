@@ -14,11 +14,14 @@ fn bar(buf: &mut Buffer, area: Rect, row: u16, share: f32, theme: &Theme, style:
     if row >= area.height || area.width == 0 {
         return;
     }
-    let eighths = (share.clamp(0.0, 1.0) * f32::from(area.width) * 8.0).round() as u32;
+    let halves = (share.clamp(0.0, 1.0) * f32::from(area.width) * 2.0).round() as u16;
     for column in 0..area.width {
-        let filled = eighths.saturating_sub(u32::from(column) * 8).min(8);
         let at = (f32::from(column) + 0.5) / f32::from(area.width);
-        let (c, style) = if filled == 0 { (theme.glyphs.track, theme.border) } else { (theme.glyphs.growing[filled as usize], style(at)) };
+        let (c, style) = match halves.saturating_sub(column * 2) {
+            0 => (theme.glyphs.track, theme.border),
+            1 => (theme.glyphs.bar_end, style(at)),
+            _ => (theme.glyphs.bar, style(at)),
+        };
         paint::put(buf, area.x + column, area.y + row, c, style);
     }
 }
@@ -63,12 +66,12 @@ pub fn spark(buf: &mut Buffer, area: Rect, row: u16, values: &[f32], top_min: f3
     let top = values.iter().copied().filter(|value| value.is_finite()).fold(top_min, f32::max);
     let shown = values.len().min(usize::from(area.width));
     for column in 0..area.width - shown as u16 {
-        paint::put(buf, area.x + column, area.y + row, theme.glyphs.track, theme.border);
+        paint::put(buf, area.x + column, area.y + row, theme.glyphs.unknown, theme.border);
     }
     for (at, value) in values[values.len() - shown..].iter().enumerate() {
         let x = area.x + area.width - shown as u16 + at as u16;
         let (c, style) = if !value.is_finite() {
-            (theme.glyphs.track, theme.border)
+            (theme.glyphs.unknown, theme.border)
         } else if *value <= 0.0 {
             (theme.glyphs.rising[1], theme.border)
         } else {
@@ -108,15 +111,52 @@ pub fn stack(buf: &mut Buffer, area: Rect, row: u16, stack: &Stack, theme: &Them
     for (at, columns) in stack_columns(stack, area.width).into_iter().enumerate() {
         for _ in 0..columns {
             if x < area.right() {
-                paint::put(buf, x, area.y + row, theme.glyphs.stack[at], theme.stack[at]);
+                paint::put(buf, x, area.y + row, theme.stack_sign(at), theme.stack[at]);
             }
             x += 1;
         }
     }
     while x < area.right() {
-        paint::put(buf, x, area.y + row, theme.glyphs.track, theme.border);
+        paint::put(buf, x, area.y + row, theme.glyphs.unknown, theme.border);
         x += 1;
     }
+}
+
+/// The parts of a sum over time, one above the other, newest at the right. `columns`: oldest first, NaN: unknown.
+/// The top is the largest sum, at least `top_min`.
+pub fn stacked_area(buf: &mut Buffer, area: Rect, columns: &[[f32; 5]], top_min: f32, theme: &Theme) {
+    let sum = |parts: &[f32; 5]| parts.iter().filter(|part| part.is_finite()).sum::<f32>();
+    let top = columns.iter().map(sum).fold(top_min, f32::max);
+    let shown = columns.len().min(usize::from(area.width));
+    let full = f32::from(area.height) * 8.0;
+    for (at, parts) in columns[columns.len() - shown..].iter().enumerate() {
+        let x = area.right() - shown as u16 + at as u16;
+        let mut below = 0.0;
+        // Where each part ends, in eighths from the bottom.
+        let ends = parts.map(|part| {
+            below += if part.is_finite() { part } else { 0.0 };
+            (below / top * full).round() as u16
+        });
+        for row in 0..area.height {
+            stacked_cell(buf, (x, area.bottom() - 1 - row), row * 8, ends, theme);
+        }
+    }
+}
+
+/// A cell from `base` eighths up: the part at its foot in front, the one that begins inside it behind.
+fn stacked_cell(buf: &mut Buffer, (x, y): (u16, u16), base: u16, ends: [u16; 5], theme: &Theme) {
+    let Some(lower) = ends.iter().position(|end| *end > base) else { return };
+    let filled = (ends[lower] - base).min(8);
+    let upper = ends.iter().position(|end| *end > ends[lower]).filter(|_| filled < 8);
+    if !theme.colourful || !theme.glyphs.blocks {
+        if filled >= 4 || upper.is_some() {
+            paint::put(buf, x, y, theme.stack_sign(lower), theme.stack[lower]);
+        }
+        return;
+    }
+    let behind = upper.and_then(|part| theme.stack[part].fg);
+    let style = behind.map_or(theme.stack[lower], |colour| theme.stack[lower].bg(colour));
+    paint::put(buf, x, y, theme.glyphs.rising[usize::from(filled)], style);
 }
 
 #[cfg(test)]

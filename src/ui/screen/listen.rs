@@ -57,8 +57,8 @@ fn draw_voice(buf: &mut Buffer, area: Rect, peer: &PeerSnapshot, scene: &Scene, 
     let height = area.height.saturating_sub(1);
     wave::draw(buf, paint::rows(area, 0, height), &scene.meters.peer(peer.id).wave, theme);
     let used = wave::legend(buf, area, height, theme);
-    let span = format!("{:.0} s", wave::seconds(area.width));
-    if boxed && used + 10 < area.width {
+    let span = format!("last {:.0} s", wave::seconds(area.width));
+    if boxed && used + 12 < area.width {
         paint::right(buf, area, height, &span, theme.dim);
     }
 }

@@ -28,7 +28,7 @@ pub fn draw(buf: &mut Buffer, area: Rect, scene: &Scene) {
     if area.width < 72 || area.height < 18 {
         return compact(buf, area, peer, scene);
     }
-    let [top, below] = Layout::vertical([Constraint::Min(12), Constraint::Length(6)]).areas(area);
+    let [top, below] = Layout::vertical([Constraint::Length(12), Constraint::Min(6)]).areas(area);
     let [heard, sent] = Layout::horizontal([Constraint::Percentage(54), Constraint::Percentage(46)]).areas(top);
     let name = text::fit(&scene.app.name(peer.id), 20, theme.glyphs.ellipsis);
     let arrow = theme.glyphs.arrow;
@@ -57,7 +57,8 @@ fn hearing(peer: &PeerSnapshot, scene: &Scene) -> Vec<Figure> {
     let plain = |label, value: String, curve| Figure { label, value, curve: Some(curve), style: theme.accent };
     let bad = |label, value: String, curve| Figure { label, value, curve: Some(curve), style: theme.bad };
     let lost = format!("{} ({})", text::count(peer.lost_packets), text::percent(peer.lost_percent()));
-    let delay = format!("{} {arrow} {}", text::ms(peer.playout_delay_ms), text::ms(peer.playout_target_ms));
+    let number = |ms: Option<f32>| ms.map_or("-".to_string(), |ms| format!("{ms:.1}"));
+    let delay = format!("{} {arrow} {} ms", number(peer.playout_delay_ms), number(peer.playout_target_ms));
     let drift = peer.drift_ppm.map_or("-".into(), |ppm| format!("{ppm:+.0} ppm"));
     vec![
         plain(
@@ -114,12 +115,12 @@ fn figures(buf: &mut Buffer, area: Rect, figures: &[Figure], peer: &PeerSnapshot
     let history = &scene.app.histories[peer.id.slot()];
     // As wide as the widest value, so that the curves stand under each other.
     let widest = figures.iter().filter(|figure| figure.curve.is_some()).map(|figure| figure.value.width()).max().unwrap_or(0);
-    let start = 13 + widest as u16 + 2;
+    let start = 12 + widest as u16 + 2;
     for (row, figure) in figures.iter().enumerate() {
         let row = row as u16;
         paint::text(buf, area, row, 1, figure.label, theme.dim);
-        let room = if figure.curve.is_some() { widest } else { usize::from(area.width.saturating_sub(14)) };
-        paint::text(buf, area, row, 13, &text::fit(&figure.value, room, theme.glyphs.ellipsis), theme.text);
+        let room = if figure.curve.is_some() { widest } else { usize::from(area.width.saturating_sub(13)) };
+        paint::text(buf, area, row, 12, &text::fit(&figure.value, room, theme.glyphs.ellipsis), theme.text);
         if let Some((series, top_min)) = figure.curve
             && area.width > start + 4
         {
@@ -144,21 +145,17 @@ fn mouth_to_ear(buf: &mut Buffer, area: Rect, peer: &PeerSnapshot, scene: &Scene
     let inner = paint::panel(buf, area, theme, theme.border, "Mouth to ear", (&total(peer), theme.title));
     let inner = Rect { x: inner.x + 1, width: inner.width.saturating_sub(2), ..inner };
     gauge::stack(buf, inner, 0, &peer.stack, theme);
-    gauge::stack(buf, inner, 1, &peer.stack, theme);
-    legend(buf, inner, 2, peer, scene);
-    let label = "last minute ";
-    paint::text(buf, inner, 3, 0, label, theme.dim);
-    let column = label.width() as u16;
-    let curve = Rect { x: inner.x + column, width: inner.width.saturating_sub(column), ..inner };
-    let values: Vec<f32> = scene.app.histories[peer.id.slot()].last(Series::MouthToEar, usize::from(curve.width)).collect();
-    gauge::spark(buf, curve, 3, &values, 50.0, theme.accent, theme);
+    legend(buf, inner, 1, peer, scene);
+    let chart = paint::rows(inner, 2, inner.height);
+    let columns = scene.app.histories[peer.id.slot()].stacks(usize::from(chart.width));
+    gauge::stacked_area(buf, chart, &columns, 20.0, theme);
 }
 
 fn legend(buf: &mut Buffer, area: Rect, row: u16, peer: &PeerSnapshot, scene: &Scene) {
     let theme = scene.theme;
     let mut x = 0;
     for (at, (name, part)) in peer.stack.parts().into_iter().enumerate() {
-        let sign = theme.glyphs.stack[at].to_string();
+        let sign = theme.stack_sign(at).to_string();
         let value = part.map_or("?".into(), |ms| format!("{ms:.1}"));
         x += paint::spans(
             buf,

@@ -4,7 +4,7 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::{Constraint, Layout, Rect};
 
 use super::{Scene, Zones, gauge, paint, talk};
-use crate::engine::PeerSnapshot;
+use crate::engine::{CallState, PeerSnapshot};
 use crate::ui::app::{Missed, is_open};
 use crate::ui::text;
 
@@ -76,6 +76,9 @@ fn table(buf: &mut Buffer, area: Rect, scene: &Scene, zones: &mut Zones) {
 
 fn volume_cell(buf: &mut Buffer, area: Rect, peer: &PeerSnapshot, scene: &Scene) {
     let theme = scene.theme;
+    if matches!(peer.state, CallState::Ended(_)) {
+        return;
+    }
     if peer.muted {
         paint::text(buf, area, 0, 0, "silenced", theme.warn);
         return;

@@ -34,8 +34,10 @@ pub fn draw(frame: &mut Frame, area: Rect, scene: &Scene, zones: &mut Zones) {
     if area.width < 72 || area.height < 17 {
         return compact(frame, area, scene, zones);
     }
-    let voice = if area.height >= 30 { 13 } else { 9 };
-    let [call, middle, below] = Layout::vertical([Constraint::Length(3), Constraint::Length(voice), Constraint::Min(3)]).areas(area);
+    // The voice gets what the list does not need.
+    let list = (scene.snapshot.peers.len() as u16).max(4) + 2;
+    let sizes = [Constraint::Length(3), Constraint::Min(9), Constraint::Length(list.min(area.height - 12))];
+    let [call, middle, below] = Layout::vertical(sizes).areas(area);
     field(frame, call, scene, zones);
     let [talk, own] = Layout::horizontal([Constraint::Length(BUTTON), Constraint::Min(0)]).areas(middle);
     button(frame.buffer_mut(), talk, scene);
@@ -122,8 +124,8 @@ fn face(scene: &Scene) -> Face {
         (Some(Holder::Ctl), _) => "voicetui ctl",
         (Some(Holder::Open), _) => "open microphone",
         (Some(Holder::Voice), _) => "voice activation",
-        (_, Rung::Releases) => "Space: release seen by terminal",
-        (_, Rung::Inferred) => "Space: by auto-repeat",
+        (_, Rung::Releases) => "key: release reported",
+        (_, Rung::Inferred) => "key: by auto-repeat",
     };
     let quiet = |sign, line: &str, style| Face { sign, line: line.into(), rung, style, strong: false };
     let open = key_name(Context::Main, Action::Open);
@@ -142,9 +144,9 @@ fn face(scene: &Scene) -> Face {
         None if snapshot.on_air => Face { sign: "ON AIR", line: "closing".into(), rung, style: theme.on_air, strong: true },
         None if snapshot.muted => quiet("MUTED", &format!("{} unmutes", key_name(Context::Main, Action::Mute)), theme.warn),
         None if scene.app.key.spent => quiet("TALK", "let go, then press again", theme.warn),
-        None if scene.app.field_focused() => quiet("TALK", "Esc leaves the field, then hold Space", theme.dim),
+        None if in_call && scene.app.field_focused() => quiet("TALK", "Esc, then hold Space", theme.dim),
         None if in_call => quiet("TALK", "hold Space, or hold this", theme.ready),
-        None => quiet("TALK", "no call yet", theme.dim),
+        None => quiet("TALK", "nobody to talk to yet", theme.dim),
     }
 }
 
@@ -261,12 +263,23 @@ fn hearer_rows(buf: &mut Buffer, area: Rect, scene: &Scene, zones: &mut Zones) {
         x = x.max(name_width as u16 + 4);
         let words = heard_words(peer, scene);
         let room = usize::from(line.width.saturating_sub(x + 1));
-        paint::text(buf, line, 0, x, &text::fit(&words, room, theme.glyphs.ellipsis), heard_style(peer, scene));
+        x += paint::text(buf, line, 0, x, &text::fit(&words, room, theme.glyphs.ellipsis), heard_style(peer, scene));
+        let aside = aside(peer, scene);
+        if aside.width() as u16 + x + 3 < line.width {
+            paint::right(buf, Rect { width: line.width - 1, ..line }, 0, &aside, theme.dim);
+        }
         zones.peers.push((line, peer.id));
     }
 }
 
-/// With the address, where the name alone does not say it and there is room.
+/// `10.0.1.217  rtp  in call 2:13`
+fn aside(peer: &PeerSnapshot, scene: &Scene) -> String {
+    let address = scene.app.info(peer.id).map(|info| info.address.as_str()).filter(|address| *address != scene.app.name(peer.id));
+    let state = if peer.state == CallState::Live { text::state(peer) } else { String::new() };
+    let parts = [address.unwrap_or_default(), peer.format.name(), &state];
+    parts.iter().filter(|part| !part.is_empty()).copied().collect::<Vec<_>>().join("  ")
+}
+
 fn heard_words(peer: &PeerSnapshot, scene: &Scene) -> String {
     text::heard(peer) + if peer.muted && scene.app.mode != Mode::Field { " (you silenced it)" } else { "" }
 }
