@@ -20,6 +20,7 @@ use unicode_width::UnicodeWidthStr;
 use crate::config::{Config, ConfigError};
 use crate::engine::{DeviceEntry, Direction, Settings};
 use crate::ui::UiOptions;
+use crate::ui::plain::EVENTS;
 pub use options::ONCE;
 use options::Options;
 
@@ -264,12 +265,20 @@ pub fn completions(shell: Shell) -> Vec<u8> {
     script
 }
 
-/// The manual page, in roff.
+/// The manual page, in roff: the options, and what `--json` prints.
 #[must_use]
 pub fn manual() -> Vec<u8> {
     let mut page = Vec::new();
     let written = clap_mangen::Man::new(command()).render(&mut page);
     debug_assert!(written.is_ok(), "a Vec takes everything");
+    let mut more = String::from(".SH \"EVENTS OF \\-\\-JSON\"\nEach line is an object with event, time (RFC 3339) and these fields.\n");
+    for (name, when, fields) in EVENTS {
+        let fields = if fields.is_empty() { "no more fields".into() } else { fields.join(", ") };
+        let _ = writeln!(more, ".TP\n\\fB{name}\\fR\n{when} ({fields})");
+    }
+    more.push_str(".SH FILES\n.TP\n\\fI$XDG_CONFIG_HOME/voicetui/config.toml\\fR\nall of the options above; see voicetui config\n");
+    more.push_str(".TP\n\\fI$XDG_STATE_HOME/voicetui\\fR\nthe log, and the peers called\n");
+    page.extend_from_slice(more.as_bytes());
     page
 }
 

@@ -11,8 +11,13 @@ use tempfile::TempDir;
 
 /// The program in a home of its own: no config, no other instances.
 fn voicetui(home: &Path, args: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_voicetui"));
-    command.args(args).env_clear().env("HOME", home).env("USER", "tester").current_dir(home);
+    let mut command = in_home(Command::new(env!("CARGO_BIN_EXE_voicetui")), home);
+    command.args(args);
+    command
+}
+
+fn in_home(mut command: Command, home: &Path) -> Command {
+    command.env_clear().env("HOME", home).env("USER", "tester").current_dir(home);
     for variable in ["XDG_CONFIG_HOME", "XDG_STATE_HOME", "XDG_DATA_HOME", "XDG_RUNTIME_DIR"] {
         command.env(variable, home);
     }
@@ -60,7 +65,11 @@ const QUIET: [&str; 9] = ["--json", "--bind", "127.0.0.1", "--port", "0", "--inp
 impl Running {
     fn start(home: &TempDir, more: &[&str]) -> Self {
         let args: Vec<&str> = QUIET.iter().chain(more).copied().collect();
-        let mut child = voicetui(home.path(), &args).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("it starts");
+        Self::watch(voicetui(home.path(), &args))
+    }
+
+    fn watch(mut command: Command) -> Self {
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("it starts");
         let (send, events) = channel();
         let lines = BufReader::new(child.stdout.take().expect("its output")).lines();
         std::thread::spawn(move || {
@@ -120,7 +129,7 @@ fn help_is_short_with_h_and_long_with_help() {
     let (short, long) = (printed(&home, &["-h"]), printed(&home, &["--help"]));
     for text in [&short, &long] {
         assert!(text.contains("voicetui [OPTIONS] [ADDRESS]") && text.contains("--auto-answer"), "{text}");
-        assert!(!text.contains("--no-open"), "opposites are not listed: {text}");
+        assert!(!text.contains("--no-calm"), "opposites are not listed: {text}");
     }
     let unwrapped = long.split_whitespace().collect::<Vec<_>>().join(" ");
     assert!(long.len() > short.len() && unwrapped.contains("end of standard input"), "{long}");
@@ -265,6 +274,35 @@ fn with_no_ctl_there_is_no_socket() {
     let home = home();
     let _running = Running::start(&home, &["--no-ctl"]);
     assert!(refused(&home, &["ctl", "status"]).contains("running"));
+}
+
+/// As on a full disk: no file may grow beyond 128 KiB, one and a third second of sound.
+#[cfg(unix)]
+#[test]
+fn a_full_disk_is_said_once_and_the_call_goes_on() {
+    let home = home();
+    let listener = Running::start(&home, &["--auto-answer", "all", "--allow-unsealed"]);
+    let mut limited = in_home(Command::new("sh"), home.path());
+    // The signal is ignored, so that a write beyond the limit is an error, as it is on a full disk.
+    let script = "ulimit -f 256; trap '' XFSZ; exec \"$@\"";
+    limited.args(["-c", script, "sh", env!("CARGO_BIN_EXE_voicetui")]).args(QUIET);
+    limited.args(["--record", "tapes", "--open", "--log-level", "error", &listener.address]);
+    let mut caller = Running::watch(limited);
+    let problem = caller.wait("problem", |_| true);
+    let message = problem["message"].as_str().expect("a sentence");
+    assert!(message.contains("_sent.wav cannot be written") && message.contains("the call goes on"), "{message}");
+    let sent = |event: &Value| event["peers"][0]["sent_packets"].as_u64().unwrap_or(0);
+    let before = sent(&caller.wait("stats", |event| sent(event) > 0));
+    caller.wait("stats", |event| sent(event) > before + 100);
+    caller.say("quit");
+    let rest: Vec<Value> = std::iter::from_fn(|| caller.events.recv_timeout(Duration::from_secs(20)).ok()).collect();
+    assert_eq!(rest.last().map(|event| &event["event"]), Some(&"quit".into()));
+    assert!(rest.iter().all(|event| event["event"] != "problem"), "said once: {rest:?}");
+    caller.ends();
+    let tape = std::fs::read_dir(home.path().join("tapes")).expect("tapes").next().expect("a file").expect("a file").path();
+    let bytes = std::fs::read(tape).expect("readable");
+    let counted = u32::from_le_bytes(bytes[40..44].try_into().expect("four bytes")) as usize;
+    assert!(counted >= 48_000 && counted + 44 <= bytes.len(), "what fitted is playable: {counted} of {}", bytes.len());
 }
 
 #[test]

@@ -129,7 +129,7 @@ fn the_config_file_is_not_needed_where_it_does_not_matter() {
 #[test]
 fn the_definitions_hold_together() {
     command().debug_assert();
-    assert!(String::from_utf8(manual()).is_ok_and(|page| page.contains("talk\\-timeout")));
+    assert!(String::from_utf8(manual()).is_ok_and(|page| page.contains("talk\\-timeout") && page.contains(".SH FILES")));
     assert!(String::from_utf8(completions(Shell::Bash)).is_ok_and(|script| script.contains("--talk-timeout")));
 }
 

@@ -138,6 +138,14 @@ mod tests {
     }
 
     #[test]
+    fn the_hosts_offered_are_those_built_in() {
+        let (mut offered, mut built) = (HOSTS.to_vec(), crate::os::sound::hosts());
+        offered.sort_unstable();
+        built.sort_unstable();
+        assert_eq!(offered, built);
+    }
+
+    #[test]
     fn bit_rates_are_read_in_bits_or_thousands() {
         assert_eq!((bitrate("48000"), bitrate("64k")), (Ok(48_000), Ok(64_000)));
         assert!(["5999", "511k", "-1", "", "k", "4294967295k"].into_iter().all(|text| bitrate(text).is_err()));

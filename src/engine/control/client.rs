@@ -27,6 +27,9 @@ pub fn ask(instance: Option<u32>, line: &str, out: &mut impl Write) -> anyhow::R
 }
 
 pub fn converse(stream: UnixStream, line: &str, out: &mut impl Write) -> anyhow::Result<()> {
+    if line.contains('\n') {
+        bail!("a command is one line");
+    }
     stream.set_read_timeout(Some(PATIENCE)).context("the ctl socket cannot be used")?;
     (&stream).write_all(format!("{line}\n").as_bytes()).context("the command cannot be sent")?;
     let mut answers = BufReader::new(&stream);
