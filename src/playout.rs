@@ -96,6 +96,7 @@ pub struct Playout {
     frame: usize,
     /// Delay of the packets of the last second or so.
     delay: Option<f64>,
+    may_conceal: bool,
 }
 
 impl Playout {
@@ -121,6 +122,7 @@ impl Playout {
             next_media: 0.0,
             frame: FRAME_SAMPLES,
             delay: None,
+            may_conceal: true,
         })
     }
 
@@ -159,6 +161,12 @@ impl Playout {
     pub fn handle_slept(&mut self, slept: Slept) {
         let _ = slept;
         self.flush();
+    }
+
+    /// Whether the codec may make up what is missing in the pulls to come; else it fades to silence within 5 ms. For a
+    /// callback that serves many peers in little time.
+    pub fn set_may_conceal(&mut self, may: bool) {
+        self.may_conceal = may;
     }
 
     pub fn set_delay(&mut self, delay: Delay) {

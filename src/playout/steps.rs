@@ -281,9 +281,18 @@ impl Playout {
     fn make_up(&mut self, len: usize, step: Step) {
         let state = &mut self.state;
         let samples = &mut self.scratch[..len];
+        let mut step = step;
         if state.concealed >= state.concealed_limit() {
             samples.fill(0.0);
             state.gain = 0.0;
+        } else if !self.may_conceal {
+            // No time for the codec: the last sample dies away, and silence follows.
+            let last = self.line.with_history().last().copied().unwrap_or_default();
+            for (n, sample) in samples.iter_mut().enumerate() {
+                *sample = last * (1.0 - (n + 1) as f32 / RAMP as f32).max(0.0);
+            }
+            (state.gain, state.concealed) = (0.0, state.concealed_limit());
+            step = if step == Step::Concealed { Step::Lost } else { step };
         } else {
             self.decoder.conceal(samples);
             for sample in samples.iter_mut() {

@@ -76,7 +76,7 @@ impl Slot {
             first.iter().chain(second).for_each(|packet| self.playout.insert(packet));
             waiting.commit_all();
         }
-        let _ = may_conceal;
+        self.playout.set_may_conceal(may_conceal);
         let pulled = self.playout.pull(out, now);
         match pulled.worst() {
             Step::Idle => self.tap.skip(out.len() as u64),

@@ -231,3 +231,20 @@ fn after_a_sleep_what_waited_is_not_played() {
     assert!(rms(&after[4_800..]) < 0.01, "{}", rms(&after[4_800..]));
     assert!(rms(&rig.hear(&[0], &packets[200..], 200)[14_400..]) > 0.08, "and what comes then is");
 }
+
+#[test]
+fn concealment_is_bounded_in_one_callback_and_the_rest_fades() {
+    let mut rig = Rig::new();
+    let all: Vec<usize> = (0..MAX_PEERS).collect();
+    for slot in &all {
+        rig.open(*slot).expect("room");
+    }
+    let mut heard = rig.hear(&all, &hum(60), 0);
+    // 85 ms at once, and nothing has come for anybody.
+    heard.extend(rig.play(4_096));
+    assert!(rig.playback.concealed >= CONCEALED_MAX / 2, "{}", rig.playback.concealed);
+    assert!(rig.playback.concealed < CONCEALED_MAX + 4_096, "{}", rig.playback.concealed);
+    assert!(largest_step(&heard[24_000..]) < 0.3, "{}", largest_step(&heard[24_000..]));
+    let marks: Vec<Mark> = PeerId::all().map(|id| rig.playback.meters.peer(id).wave.column(64).mark).collect();
+    assert!(marks.contains(&Mark::Concealed) && marks.contains(&Mark::Lost), "{marks:?}");
+}
