@@ -18,10 +18,12 @@ const OPENING_MAX: Duration = Duration::from_secs(6);
 const HANGING_MAX: usize = 3;
 /// A stream that ran this long was a good one: its loss is answered at once.
 const GOOD: Duration = Duration::from_secs(5);
-/// A stream without callbacks for so many looks (a tenth of a second apart) stands still; a new one may take longer.
-/// Looks, not seconds: when the whole process was stopped, nobody looked.
+/// A stream without callbacks for so many looks (a tenth of a second apart) stands still. Looks, not seconds: when the
+/// whole process was stopped, nobody looked.
 const STILL_LOOKS: u32 = 10;
+/// The same for a new stream: a server that idled may sleep out its two seconds of buffer first.
 const STILL_LOOKS_AT_FIRST: u32 = 30;
+const FIRST: Duration = Duration::from_secs(3);
 
 /// Opens a stream whose callback uses whoever sits in the seat.
 pub(super) type Open<T> = dyn Fn(&dyn Backend, &str, Arc<Seat<T>>) -> Result<Stream, OpenError> + Send + Sync;
@@ -220,7 +222,7 @@ impl<T: Send + 'static> Slot<T> {
             self.events.push(Event::Xruns(xruns.wrapping_sub(running.xruns)));
             running.xruns = xruns;
         }
-        match look(running) {
+        match look(running, now) {
             None => {}
             Some(Failure::DiskFull) if running.told_full => {}
             Some(Failure::DiskFull) => {
@@ -238,8 +240,8 @@ impl<T: Send + 'static> Slot<T> {
         let was_good = now.saturating_duration_since(running.since) > GOOD;
         self.reclaim(running);
         self.tell(sentence, true);
-        if was_good {
-            self.pause = PAUSE_MIN;
+        if was_good || self.pause == PAUSE_MIN {
+            self.pause = if was_good { PAUSE_MIN } else { PAUSE_MIN * 2 };
             self.begin(now);
         } else {
             self.retry_at = Some(now + self.pause);
@@ -355,11 +357,11 @@ impl<T> Drop for Slot<T> {
     }
 }
 
-fn look<T>(running: &mut Running<T>) -> Option<Failure> {
+fn look<T>(running: &mut Running<T>, now: Instant) -> Option<Failure> {
     let blocks = running.stream.health.blocks();
-    let first = blocks == 0;
     running.still_looks = if blocks == running.blocks { running.still_looks + 1 } else { 0 };
     running.blocks = blocks;
-    let stalled = running.still_looks >= if first { STILL_LOOKS_AT_FIRST } else { STILL_LOOKS };
+    let is_new = now.saturating_duration_since(running.since) < FIRST;
+    let stalled = running.still_looks >= if is_new { STILL_LOOKS_AT_FIRST } else { STILL_LOOKS };
     running.stream.health.failure().or_else(|| stalled.then_some(Failure::Stalled))
 }

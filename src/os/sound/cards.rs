@@ -76,11 +76,12 @@ impl Sound {
     fn device(&self, spec: &str, direction: Direction) -> Result<Device, OpenError> {
         let host = self.host()?;
         if spec == DEFAULT {
-            let device = match direction {
-                Direction::Input => host.default_input_device(),
-                Direction::Output => host.default_output_device(),
-            };
-            return device.ok_or(OpenError::NoDevice(direction));
+            if let Some(device) = default_device(&host, direction) {
+                return Ok(device);
+            }
+            // A server that was started anew is not to be seen through the old connection.
+            self.forget_host();
+            return default_device(self.host()?.as_ref(), direction).ok_or(OpenError::NoDevice(direction));
         }
         let not_found = || OpenError::NotFound { direction, name: spec.into() };
         if let Ok(id) = spec.parse()
@@ -193,6 +194,13 @@ impl Backend for Sound {
     }
 }
 
+fn default_device(host: &cpal::Host, direction: Direction) -> Option<Device> {
+    match direction {
+        Direction::Input => host.default_input_device(),
+        Direction::Output => host.default_output_device(),
+    }
+}
+
 fn parse_host(name: &str) -> Result<HostId, OpenError> {
     name.parse().map_err(|_| OpenError::UnknownHost { name: name.into(), known: hosts().join(", ") })
 }
@@ -254,6 +262,8 @@ fn explain(error: &cpal::Error, direction: Direction, name: &str) -> OpenError {
         ErrorKind::DeviceNotAvailable | ErrorKind::UnsupportedOperation => OpenError::NotFound { direction, name },
         ErrorKind::UnsupportedConfig | ErrorKind::InvalidInput => OpenError::Unsupported { direction, name, why },
         ErrorKind::HostUnavailable | ErrorKind::StreamInvalidated => OpenError::HostDown(name),
+        // ALSA's plugin for a sound server that does not run.
+        ErrorKind::BackendError if why.contains("onnection refused") => OpenError::HostDown(format!("behind \"{name}\"")),
         _ => OpenError::Other { direction, name, why },
     }
 }
