@@ -43,7 +43,7 @@ pub struct DeviceEntry {
     /// The audio host's name: `alsa`, `pulseaudio` ...; `virtual` for files and tones.
     pub host: String,
     pub direction: Direction,
-    /// What to give to `--input` / `--output`.
+    /// What to give to `--input` / `--output`; a card's names its host too: `HOST:NAME`.
     pub id: String,
     /// For people to read.
     pub name: String,
@@ -145,8 +145,10 @@ pub struct Opened {
 
 /// Longest wait for a stream to close. PulseAudio's never does when its server has gone; then its thread is left behind.
 const CLOSE_PATIENCE: Duration = Duration::from_millis(400);
+/// The same for a stream that is known to be sick.
+const SICK_PATIENCE: Duration = Duration::from_millis(50);
 
-/// A running stream. Dropping it closes the device, waiting [`CLOSE_PATIENCE`] at most.
+/// A running stream. Dropping it closes the device, waiting for that a bounded time.
 pub struct Stream {
     pub opened: Opened,
     pub health: Arc<Health>,
@@ -169,7 +171,8 @@ impl Drop for Stream {
             drop(inner);
             let _ = done.send(());
         });
-        if closer.is_ok() && closed.recv_timeout(CLOSE_PATIENCE).is_err() {
+        let patience = if self.health.failure().is_some() { SICK_PATIENCE } else { CLOSE_PATIENCE };
+        if closer.is_ok() && closed.recv_timeout(patience).is_err() {
             tracing::warn!("closing {} takes too long; left to itself", self.opened.name);
         }
     }

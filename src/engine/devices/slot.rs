@@ -238,6 +238,7 @@ impl<T: Send + 'static> Slot<T> {
         let Some(running) = self.running.take() else { return };
         let sentence = failure.sentence(self.direction, &running.stream.opened.name);
         let was_good = now.saturating_duration_since(running.since) > GOOD;
+        running.stream.health.fail(failure);
         self.reclaim(running);
         self.tell(sentence, true);
         if was_good || self.pause == PAUSE_MIN {

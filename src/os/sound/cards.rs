@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use cpal::traits::{DeviceTrait, HostTrait, StreamTrait};
-use cpal::{BufferSize, Device, ErrorKind, HostId};
+use cpal::{BufferSize, Device, DeviceId, ErrorKind, HostId};
 
 use super::{Backend, DeviceEntry, Direction, Failure, Health, MakeInput, MakeOutput, OpenError, Opened, Stream, StreamFormat};
 use crate::os::virtual_sound;
@@ -49,10 +49,7 @@ impl Sound {
             return Ok(host);
         }
         let host = Arc::new(match self.wanted {
-            Some(id) => cpal::host_from_id(id).map_err(|error| {
-                tracing::info!("host {id}: {error}");
-                OpenError::HostDown(id.to_string())
-            })?,
+            Some(id) => connect(id)?,
             // JACK starts a server when it is merely asked: only by name.
             None => cpal::available_hosts()
                 .into_iter()
@@ -72,7 +69,7 @@ impl Sound {
         *self.cached() = None;
     }
 
-    /// The device that `spec` means: `default`, an id, a whole name, or the one name that contains it.
+    /// The device that `spec` means: `default`, an id with or without its host, a whole name, or the one name that contains it.
     fn device(&self, spec: &str, direction: Direction) -> Result<Device, OpenError> {
         let host = self.host()?;
         if spec == DEFAULT {
@@ -84,13 +81,13 @@ impl Sound {
             return default_device(self.host()?.as_ref(), direction).ok_or(OpenError::NoDevice(direction));
         }
         let not_found = || OpenError::NotFound { direction, name: spec.into() };
-        if let Ok(id) = spec.parse()
-            && let Some(device) = host.device_by_id(&id)
-        {
-            return Ok(device);
+        if let Ok(id) = spec.parse::<DeviceId>() {
+            let host = if id.host() == host.id() { host } else { Arc::new(connect(id.host())?) };
+            let default = || default_device(&host, direction).filter(|device| id_of(device) == spec);
+            return host.device_by_id(&id).or_else(default).ok_or_else(not_found);
         }
         let mut all: Vec<Device> = host.devices().map_err(|_| not_found())?.filter(|device| fits(device, direction)).collect();
-        if let Some(at) = all.iter().position(|device| id_of(device) == spec) {
+        if let Some(at) = all.iter().position(|device| short_id_of(device) == spec) {
             return Ok(all.swap_remove(at));
         }
         let lower = spec.to_lowercase();
@@ -194,6 +191,13 @@ impl Backend for Sound {
     }
 }
 
+fn connect(id: HostId) -> Result<cpal::Host, OpenError> {
+    cpal::host_from_id(id).map_err(|error| {
+        tracing::info!("host {id}: {error}");
+        OpenError::HostDown(id.to_string())
+    })
+}
+
 fn default_device(host: &cpal::Host, direction: Direction) -> Option<Device> {
     match direction {
         Direction::Input => host.default_input_device(),
@@ -218,7 +222,8 @@ fn list_host(id: HostId, host: &cpal::Host, entries: &mut Vec<DeviceEntry>) {
         for device in devices.iter().filter(|device| fits(device, direction)) {
             let device_id = id_of(device);
             let is_default = default == Some(device_id.as_str());
-            if !is_default && PLUGINS.iter().any(|plugin| device_id == *plugin || device_id.starts_with(&format!("{plugin}:"))) {
+            let short = short_id_of(device);
+            if !is_default && PLUGINS.iter().any(|plugin| short == *plugin || short.starts_with(&format!("{plugin}:"))) {
                 continue;
             }
             entries.push(DeviceEntry {
@@ -242,7 +247,13 @@ fn fits(device: &Device, direction: Direction) -> bool {
     }
 }
 
+/// `HOST:NAME`: stable, and the same on every run.
 fn id_of(device: &Device) -> String {
+    device.id().map_or_else(|_| name_of(device), |id| id.to_string())
+}
+
+/// Without the host.
+fn short_id_of(device: &Device) -> String {
     device.id().map_or_else(|_| name_of(device), |id| id.id().to_owned())
 }
 
