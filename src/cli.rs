@@ -18,6 +18,7 @@ use tracing::level_filters::LevelFilter;
 use unicode_width::UnicodeWidthStr;
 
 use crate::config::{Config, ConfigError};
+use crate::engine::report::{PEER_FIELDS, STATS_FIELDS};
 use crate::engine::{DeviceEntry, Direction, Settings};
 use crate::ui::UiOptions;
 use crate::ui::plain::EVENTS;
@@ -275,6 +276,12 @@ pub fn manual() -> Vec<u8> {
     for (name, when, fields) in EVENTS {
         let fields = if fields.is_empty() { "no more fields".into() } else { fields.join(", ") };
         let _ = writeln!(more, ".TP\n\\fB{name}\\fR\n{when} ({fields})");
+    }
+    for (title, table) in [("FIELDS OF STATS", STATS_FIELDS), ("FIELDS OF EACH PEER", PEER_FIELDS)] {
+        let _ = writeln!(more, ".SH \"{title}\"\nWhat is not known is null.");
+        for (name, meaning) in table {
+            let _ = writeln!(more, ".TP\n\\fB{name}\\fR\n{meaning}");
+        }
     }
     more.push_str(".SH FILES\n.TP\n\\fI$XDG_CONFIG_HOME/voicetui/config.toml\\fR\nall of the options above; see voicetui config\n");
     more.push_str(".TP\n\\fI$XDG_STATE_HOME/voicetui\\fR\nthe log, and the peers called\n");

@@ -69,6 +69,8 @@ struct Recorder {
 
 impl Recorder {
     fn new(dir: PathBuf, sent: TapReader, notices: Notices) -> Self {
+        // Whole paths in what is said: "." tells nobody where to look.
+        let dir = std::path::absolute(&dir).unwrap_or(dir);
         Self { dir, notices, sent: Track::new("sent".into(), sent), heard: Vec::new(), session: None }
     }
 

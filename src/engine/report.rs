@@ -6,6 +6,70 @@ use serde_json::{Map, Value, json};
 
 use super::{Holder, PeerSnapshot, Roster, Snapshot};
 
+/// The fields of a `stats` event and what they mean: for the manual and the README.
+pub const STATS_FIELDS: &[(&str, &str)] = &[
+    ("on_air", "frames of the microphone leave for the network"),
+    ("held_by", "who keys the microphone: key, mouse, ctl, open, voice"),
+    ("muted", "the microphone is muted"),
+    ("deafened", "nothing is played"),
+    ("volume_percent", "output volume of everything"),
+    ("microphone_running", "the microphone's stream is open"),
+    ("microphone_level_dbfs", "its peak since the last report"),
+    ("microphone_clipped_frames", "frames of 10 ms with a sample at full scale"),
+    ("microphone_dropped_samples", "samples that no thread came to fetch"),
+    ("capture_delay_ms", "from the air to this program"),
+    ("output_running", "the loudspeaker's stream is open"),
+    ("output_level_dbfs", "its peak since the last report"),
+    ("output_underruns", "stream errors that cost sound"),
+    ("card_delay_ms", "from this program to the air"),
+    ("card_block_samples", "what the card asked for last"),
+    ("received_datagrams", "datagrams of any kind"),
+    ("dropped_unknown", "datagrams in no format known here"),
+    ("dropped_malformed", "datagrams in a known format, but wrong"),
+    ("dropped_stranger", "datagrams of somebody neither called nor accepted"),
+    ("dropped_full", "datagrams for which there was no room"),
+    ("send_errors", "datagrams that the system did not take"),
+    ("peers", "an object for each peer"),
+];
+
+/// The fields of each of its peers.
+pub const PEER_FIELDS: &[(&str, &str)] = &[
+    ("peer", "the address as typed, or a caller's IP:port"),
+    ("name", "what the peer calls itself"),
+    ("remote", "IP:port of the peer"),
+    ("incoming", "the peer called"),
+    ("format", "sealed, rtp or pcm"),
+    ("state", "as in the event state"),
+    ("in_state_s", "seconds since that began"),
+    ("sent_packets", "packets of sound sent"),
+    ("received_packets", "packets of sound received"),
+    ("sent_bytes", "bytes of UDP payload sent"),
+    ("received_bytes", "bytes of UDP payload received"),
+    ("lost_packets", "packets that never came (RFC 3550, A.3)"),
+    ("lost_percent", "their share of all expected"),
+    ("late_packets", "packets that came after their time to be played"),
+    ("duplicate_packets", "packets that came more than once"),
+    ("reordered_packets", "packets that came after a later one"),
+    ("played_packets", "packets played as they came"),
+    ("repaired_packets", "packets made whole by redundancy"),
+    ("jitter_ms", "interarrival jitter (RFC 3550, 6.4.1)"),
+    ("rtt_ms", "round trip"),
+    ("playout_delay_ms", "from a packet's arrival to its sound"),
+    ("playout_target_ms", "what that delay is steered to"),
+    ("stretched_ms", "sound added and taken away to steer it"),
+    ("drift_ppm", "the difference between the two sound cards' clocks"),
+    ("concealed_percent", "share of the voice that was made up"),
+    ("mouth_to_ear_ms", "the estimated way of the peer's voice, all of it"),
+    ("mouth_to_ear_is_whole", "false: a part of it is not known, it is at least that"),
+    ("stack", "its parts: microphone_ms, frame_ms, network_ms, playout_ms, card_ms"),
+    ("heard_lost_percent", "share of this side's packets that the peer says it lost; null: not heard yet"),
+    ("heard_delay_ms", "delay of this side's voice there"),
+    ("level_dbfs", "peak of the peer's voice since the last report"),
+    ("speaking", "the peer speaks"),
+    ("volume_percent", "its volume here"),
+    ("muted", "it is muted here"),
+];
+
 /// An event with its name and the time, RFC 3339 with the local offset: the frame of every line of `--json`.
 #[must_use]
 pub fn event(name: &str, now: &jiff::Zoned, fields: Value) -> Value {
@@ -163,6 +227,20 @@ mod tests {
         let peer = &report["peers"][0];
         assert_eq!((&peer["rtt_ms"], &peer["stack"]["network_ms"]), (&json!(1.23), &json!(0.62)));
         assert_eq!((&peer["mouth_to_ear_ms"], &peer["mouth_to_ear_is_whole"]), (&json!(20.6), &json!(false)));
+    }
+
+    #[test]
+    fn every_field_is_explained() {
+        let start = Instant::now();
+        let (meters, controls) = (Meters::new(start), Controls::new(start));
+        meters.set_state(PeerId::new(0).expect("a slot"), CallState::Live, start);
+        let report = stats(&Snapshot::take(&meters, &controls, start), &Roster::default());
+        for (object, table) in [(&report, STATS_FIELDS), (&report["peers"][0], PEER_FIELDS)] {
+            let mut explained: Vec<&str> = table.iter().map(|(name, _)| *name).collect();
+            explained.sort_unstable();
+            let fields: Vec<&String> = object.as_object().expect("an object").keys().collect();
+            assert_eq!(fields, explained);
+        }
     }
 
     #[test]

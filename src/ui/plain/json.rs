@@ -8,6 +8,7 @@ use crate::engine::{DeviceEntry, DeviceStatus, Direction, Notice, Roster};
 use crate::units::PeerId;
 
 /// Every event's name, when it comes, and its fields beside `event` and `time`. `peer` is the address as typed, or a caller's IP:port.
+/// Those of `stats` are in [`report::STATS_FIELDS`] and [`report::PEER_FIELDS`].
 pub const EVENTS: &[(&str, &str, &[&str])] = &[
     ("listening", "the socket is bound", &["address"]),
     ("peer", "somebody takes a place in the call", &["peer", "slot", "format", "incoming"]),
