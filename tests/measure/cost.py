@@ -20,7 +20,7 @@ import threading
 import time
 from pathlib import Path
 
-BINARY = str(Path(__file__).resolve().parents[2] / "target/release/voicetui")
+BINARY = os.environ.get("VOICETUI") or str(Path(__file__).resolve().parents[2] / "target/release/voicetui")
 SECONDS = float(sys.argv[1]) if len(sys.argv) > 1 else 20
 TICK = os.sysconf("SC_CLK_TCK")
 HOME = tempfile.mkdtemp(prefix="cost-")

@@ -103,6 +103,13 @@ impl Voicetui {
         self.wait(what, |event| event["event"] == "stats" && event["peers"].get(0).is_some_and(&matches))
     }
 
+    /// Waits until the first peer's `counter` has grown by `more` from where it stands now; the stats line that says so.
+    pub fn wait_growth(&self, counter: &str, more: u64) -> Value {
+        let count = |event: &Value| event["peers"][0][counter].as_u64().unwrap_or(0);
+        let now = self.events().iter().map(count).max().unwrap_or(0);
+        self.wait(counter, |event| event["event"] == "stats" && count(event) >= now + more)
+    }
+
     /// Every event so far.
     pub fn events(&self) -> Vec<Value> {
         self.events.0.lock().expect("events").clone()

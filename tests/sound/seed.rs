@@ -36,7 +36,7 @@ fn the_seed_hears_us() {
     a.wait_peer("datagrams to the seed", |peer| peer["state"] == "live" && peer["sent_packets"].as_u64() > Some(20));
     let voice = chirps(5);
     card_a.speak(&voice);
-    let stats = a.wait_peer("five seconds", |peer| peer["sent_packets"].as_u64() > Some(250));
+    let stats = a.wait_growth("sent_packets", 20);
     let peer = &stats["peers"][0];
     assert_eq!(peer["format"], "pcm");
     assert_eq!(peer["sent_bytes"].as_u64(), peer["sent_packets"].as_u64().map(|n| n * 2_048), "every datagram is 2,048 bytes");
@@ -62,7 +62,7 @@ fn we_hear_the_seed_once_it_is_answered() {
     b.wait_peer("a live call", |peer| peer["state"] == "live" && peer["format"] == "pcm");
     let before = ear.heard().len();
     card_a.speak(&voice);
-    let stats = b.wait_peer("five seconds", |peer| peer["received_packets"].as_u64() > Some(400));
+    let stats = b.wait_growth("received_packets", 20);
     let heard = ear.heard();
     let (share, lag) = heard_share(&voice, &heard[before..]);
     assert!(share >= 0.7, "only {share:.2} of the seed's voice came out (lag {lag:.3} s); {stats}");
