@@ -7,7 +7,7 @@ use std::fmt;
 use std::fmt::Write as _;
 use std::io::{ErrorKind, Read};
 use std::ops::Range;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::error::{ContextKind, ContextValue};
 use toml::de::{DeTable, DeValue};
@@ -315,12 +315,6 @@ fn comment(out: &mut String, text: &str) {
         }
         let _ = writeln!(out, "{line}");
     }
-}
-
-/// For messages: where the file is, or would be.
-#[must_use]
-pub fn shown_path() -> String {
-    path().as_deref().map_or_else(|| "config.toml".into(), |path: &Path| path.display().to_string())
 }
 
 #[cfg(test)]
