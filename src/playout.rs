@@ -10,6 +10,7 @@
 //! far the clock is ahead of the media being played: the lead is steered to the target.
 
 mod buffer;
+pub mod check;
 mod counters;
 mod delay;
 mod drift;
@@ -142,7 +143,7 @@ impl Playout {
         self.card.add(self.now, self.now - self.pulled);
         self.pulled += out.len() as f64;
         if self.state.is_playing() {
-            self.lead.push(self.now - self.position(), out.len());
+            self.lead.push(self.now, self.now - self.position(), out.len());
         }
         pulled.speaking = self.is_speaking();
         pulled

@@ -38,6 +38,7 @@ pub(super) struct Lead {
     this: f64,
     last: f64,
     samples: usize,
+    since: f64,
     spliced_at: f64,
     /// What the newest lengthening in voice added: taking that away again at once would be a tremolo.
     lengthened: f64,
@@ -46,7 +47,15 @@ pub(super) struct Lead {
 
 impl Lead {
     pub(super) fn new() -> Self {
-        Self { this: f64::INFINITY, last: f64::INFINITY, samples: 0, spliced_at: f64::NEG_INFINITY, lengthened: 0.0, floor: QUIET_SURE }
+        Self {
+            this: f64::INFINITY,
+            last: f64::INFINITY,
+            samples: 0,
+            since: 0.0,
+            spliced_at: f64::NEG_INFINITY,
+            lengthened: 0.0,
+            floor: QUIET_SURE,
+        }
     }
 
     /// Playing starts elsewhere.
@@ -54,10 +63,14 @@ impl Lead {
         (self.this, self.last, self.samples, self.lengthened) = (f64::INFINITY, f64::INFINITY, 0, 0.0);
     }
 
-    pub(super) fn push(&mut self, lead: f64, samples: usize) {
+    pub(super) fn push(&mut self, now: f64, lead: f64, samples: usize) {
+        if self.samples == 0 {
+            self.since = now;
+        }
         self.this = self.this.min(lead);
         self.samples += samples;
-        if self.samples >= HALF {
+        // By samples and by the clock: while a card makes up for a stall, its samples say little.
+        if self.samples >= HALF && now - self.since >= HALF as f64 * 0.9 {
             (self.last, self.this, self.samples) = (self.this, f64::INFINITY, 0);
         }
     }

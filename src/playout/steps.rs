@@ -18,7 +18,8 @@ const TOLERANCE: f64 = 5.0 * MS;
 const OVERDUE_MAX: f64 = 120.0 * MS;
 /// A lead this far above the target is cut, not stretched away.
 const EXCESS_MAX: f64 = 400.0 * MS;
-/// Delays are averaged unless they differ by more.
+/// The reported delay is averaged over half a second, unless it leaps by more than this.
+const AVERAGE: f64 = 500.0 * MS;
 const LEAP: f64 = 100.0 * MS;
 /// Louder than this, concealment is heard as voice (mean square, -50 dBFS).
 const AUDIBLE: f32 = 1e-5;
@@ -185,7 +186,7 @@ impl Playout {
             Origin::Nack => &mut self.counters.repaired_nack,
         } += 1;
         if origin == Origin::Media {
-            let weight = (len as f64 / 48_000.0).min(1.0);
+            let weight = (len as f64 / AVERAGE).min(1.0);
             // A leap is not averaged in: it is over.
             let near = self.delay.filter(|delay| (wait - delay).abs() < LEAP);
             self.delay = Some(near.map_or(wait, |delay| delay + (wait - delay) * weight));

@@ -113,9 +113,10 @@ fn spikes_are_survived_and_forgotten() {
 /// After `event` (which ends at once), the delay is near what it was within 2 s.
 fn recovers(name: &str, mut sim: Sim, event: impl FnOnce(&mut Sim)) {
     sim.run(10.0);
-    let before = sim.trace.median();
+    let (before, steepest) = (sim.trace.median(), sim.trace.steepest);
     event(&mut sim);
     sim.run(2.0);
+    assert!(sim.trace.steepest < 1.3 * steepest, "{name}: a click, {} after {steepest}", sim.trace.steepest);
     let lost = sim.playout.counters().concealed_samples;
     sim.measure_anew();
     sim.run(3.0);
