@@ -266,8 +266,9 @@ impl Playout {
     /// Playing goes on; now it is known what the time since running dry was. Packets `missing` since, some of them
     /// `dropped` here: a loss. None, and the next follows at once: they came late. Else the end of a talk spurt.
     fn settle_gap(&mut self, missing: u64, dropped: u64, media: f64) {
-        self.counters.lost += missing.saturating_sub(dropped);
         let Some(dry) = self.state.dry.take() else { return };
+        // A leap of the numbering is no proof of so many packets: no more were lost than had time to be.
+        self.counters.lost += missing.saturating_sub(dropped).min(1 + (dry.samples / self.frame.max(1)) as u64);
         let due = if missing > 0 {
             dry.samples.min(self.frame.saturating_mul(missing as usize))
         } else if media < dry.media + TOLERANCE {
