@@ -19,9 +19,11 @@ use voicetui::audio::resample::{Puller, Resampler};
 use voicetui::audio::voice::{Tone, Voice};
 use voicetui::audio::{Frame, SILENT_FRAME};
 use voicetui::call::{SendPlan, Uplink, UplinkConfig};
+use voicetui::engine::devices::{capture_callback, mic_ring, playback_callback};
 use voicetui::engine::playback::{Playback, PlaybackHandle};
 use voicetui::engine::wave::{Column, Mark, Wave};
 use voicetui::engine::{Controls, Meters, TAP_SAMPLES, TapReader, tap};
+use voicetui::os::sound::{BlockTime, StreamFormat};
 use voicetui::playout::{Config, Packet};
 use voicetui::session::Seal;
 use voicetui::units::{ExtSeq, FRAME_SAMPLES, Format, PeerId, Ppm, RtpTime, Ssrc};
@@ -119,6 +121,33 @@ fn the_capture_path_allocates_nothing() {
         }
     });
     assert_eq!(counted, 0);
+}
+
+#[test]
+fn a_card_of_any_rate_and_block_is_served_without_allocation() {
+    for (rate, channels) in [(48_000, 1), (48_000, 2), (44_100, 2), (96_000, 6), (16_000, 1)] {
+        let (meters, format) = (Arc::new(Meters::default()), StreamFormat { rate, channels });
+        let (writer, mut reader) = mic_ring(meters.clone());
+        let mut capture = capture_callback(writer, format).expect("a card's rate");
+        let playback = Playback::new(meters.clone(), Arc::new(Controls::default())).0;
+        let mut play = playback_callback(Box::new(playback), format, meters).expect("a card's rate");
+        let (mut block, mut frame, mut frames, start) = (vec![0.1; 4_096 * usize::from(channels)], SILENT_FRAME, 0, Instant::now());
+        // The first poll keeps the reader's thread handle.
+        assert!(reader.poll_frame(&mut frame).is_none());
+        let counted = allocations(|| {
+            for (n, size) in [1, 24, 470, 441, 4_096, 960].into_iter().cycle().take(120).enumerate() {
+                let now = start + n as u32 * Duration::from_millis(10);
+                let samples = &mut block[..size * usize::from(channels)];
+                capture(samples, BlockTime { now, at: now });
+                play(samples, BlockTime { now, at: now });
+                while reader.poll_frame(&mut frame).is_some() {
+                    frames += 1;
+                }
+            }
+        });
+        assert_eq!(counted, 0, "{rate} Hz, {channels} channels");
+        assert!(frames > 100, "{frames}");
+    }
 }
 
 #[test]

@@ -23,7 +23,8 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{Receiver, Sender, bounded, select};
 
 use super::{CallState, Controls, DeviceStatus, Holder, Meters, Notice, Notices};
-use crate::os::sound::{Backend, DeviceEntry, Direction, OpenError, Opened, Stream};
+use crate::audio::resample::RateError;
+use crate::os::sound::{Backend, DeviceEntry, Direction, InputCallback, OpenError, Opened, OutputCallback, Stream, StreamFormat};
 use crate::units::PeerId;
 pub use ear::Ear;
 pub use mic::{MicReader, MicWriter, mic_ring};
@@ -81,6 +82,26 @@ enum Report {
     Opened { direction: Direction, ticket: u64, result: Result<Stream, OpenError> },
     Listed(Vec<DeviceEntry>),
     Defaults([Option<String>; 2]),
+}
+
+/// The capture callback as a card gets it, with `mic` for good: for whoever drives it without a card.
+///
+/// # Errors
+/// A rate that cannot be converted.
+pub fn capture_callback(mic: MicWriter, format: StreamFormat) -> Result<InputCallback, RateError> {
+    let seat = Arc::new(seat::Seat::default());
+    seat.seat(Box::new(mic));
+    mic::callback(seat, format)
+}
+
+/// The playback callback as a card gets it, with `ear` for good.
+///
+/// # Errors
+/// A rate that cannot be converted.
+pub fn playback_callback<E: Ear>(ear: Box<E>, format: StreamFormat, meters: Arc<Meters>) -> Result<OutputCallback, RateError> {
+    let seat = Arc::new(seat::Seat::default());
+    seat.seat(ear);
+    ear::callback(seat, format, meters)
 }
 
 struct Devices<E> {
