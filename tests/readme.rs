@@ -3,6 +3,7 @@
 //! `UPDATE_README=1 cargo test --test readme` writes the tables anew.
 
 use voicetui::cli;
+use voicetui::engine::report::{PEER_FIELDS, STATS_FIELDS};
 use voicetui::ui::{keys_as_markdown, plain::EVENTS};
 
 const README: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/README.md");
@@ -25,7 +26,7 @@ fn check(name: &str, wanted: &str) {
     }
 }
 
-/// One test, since all three write the same file when asked to.
+/// One test, since all of them write the same file when asked to.
 #[test]
 fn the_tables_are_those_of_the_program() {
     check("keys", &keys_as_markdown());
@@ -38,24 +39,11 @@ fn the_tables_are_those_of_the_program() {
         events += &format!("| `{name}` | {when} | {} |\n", fields.join(", "));
     }
     check("events", &events);
-}
-
-#[test]
-fn every_statistic_is_explained() {
-    use voicetui::call::CallState;
-    use voicetui::engine::{Controls, Meters, Notice, Roster, Snapshot, report};
-    use voicetui::units::{Format, PeerId};
-
-    let (controls, meters, mut roster) = (Controls::default(), Meters::default(), Roster::default());
-    let (id, now) = (PeerId::new(0).expect("slot 0"), std::time::Instant::now());
-    meters.set_state(id, CallState::Live, now);
-    roster.handle_notice(&Notice::Peer { id, address: "10.0.0.7".into(), format: Format::Rtp, incoming: false });
-    let stats = report::stats(&Snapshot::take(&meters, &controls, now), &roster);
-    let text = readme();
-    let explained = |name: &String| text.contains(&format!("`{name}`"));
-    let all = stats.as_object().expect("an object").keys();
-    let missing: Vec<&String> = all.chain(stats["peers"][0].as_object().expect("a peer").keys()).filter(|name| !explained(name)).collect();
-    assert!(missing.is_empty(), "README.md does not explain {missing:?}");
+    let table = |title: &str, fields: &[(&str, &str)]| {
+        let lines: Vec<String> = fields.iter().map(|(name, meaning)| format!("| `{name}` | {meaning} |")).collect();
+        format!("| {title} | meaning |\n|---|---|\n{}", lines.join("\n"))
+    };
+    check("stats", &format!("{}\n\n{}", table("field", STATS_FIELDS), table("field of each peer", PEER_FIELDS)));
 }
 
 #[test]
