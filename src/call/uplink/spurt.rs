@@ -3,12 +3,11 @@
 use std::time::{Duration, Instant};
 
 use crate::audio::Frame;
+use crate::audio::gate::Gate;
 use crate::units::{FRAME_DURATION, FRAME_SAMPLES, SAMPLE_RATE};
 
 /// Frames from before the key press that leave with it: 60 ms.
 pub(crate) const PREROLL_FRAMES: usize = 6;
-/// Length of the fades at both ends, samples: 5 ms, so that no click leaves.
-const FADE_SAMPLES: usize = 240;
 /// A frame this much later than it should be means that the microphone stood still, not that a thread was late.
 const GAP: Duration = Duration::from_millis(60);
 
@@ -44,11 +43,13 @@ pub(crate) struct Spurt {
     clock: u64,
     last_captured: Option<Instant>,
     on_air: bool,
+    /// Ramps both ends of a spurt, so that no click leaves.
+    gate: Gate,
 }
 
 impl Spurt {
     pub(crate) fn new() -> Self {
-        Self { kept: [None; PREROLL_FRAMES], next: 0, clock: 0, last_captured: None, on_air: false }
+        Self { kept: [None; PREROLL_FRAMES], next: 0, clock: 0, last_captured: None, on_air: false, gate: Gate::new() }
     }
 
     /// Takes 10 ms that ended at `captured`; hands what leaves to `out`, in order. Returns whether anything left.
@@ -59,46 +60,38 @@ impl Spurt {
             self.kept = [None; PREROLL_FRAMES];
             first = on_air;
             self.on_air = on_air;
+            self.gate.reset();
         }
         let at = self.clock;
         self.clock += FRAME_SAMPLES as u64;
         let start = captured.checked_sub(FRAME_DURATION).unwrap_or(captured);
         let last = self.on_air && !on_air;
         self.on_air = on_air;
-        if first {
-            self.begin(frame, at, start, out);
-        } else if last {
-            let mut tail = *frame;
-            fade_out(&mut tail);
-            out(Leaving { frame: &tail, at, captured: start, first: false, last: true });
-        } else if on_air {
-            out(Leaving { frame, at, captured: start, first: false, last: false });
-        } else {
+        if !on_air && !last {
             self.kept[self.next] = Some(Kept { frame: *frame, at, captured: start });
             self.next = (self.next + 1) % PREROLL_FRAMES;
+            return false;
         }
-        on_air || last
+        if first {
+            first = !self.send_kept(out);
+        }
+        let mut gated = *frame;
+        self.gate.apply(&mut gated, on_air);
+        out(Leaving { frame: &gated, at, captured: start, first, last });
+        true
     }
 
-    /// The pre-roll at once, then the frame of the key press. What has left is not kept: a second press soon after
-    /// the first sends nothing twice.
-    fn begin(&mut self, frame: &Frame, at: u64, captured: Instant, out: &mut impl FnMut(Leaving<'_>)) {
+    /// The pre-roll, at once; false if there is none. What has left is not kept: a second press soon after the first
+    /// sends nothing twice.
+    fn send_kept(&mut self, out: &mut impl FnMut(Leaving<'_>)) -> bool {
         let mut first = true;
         for step in 0..PREROLL_FRAMES {
             let Some(mut kept) = self.kept[(self.next + step) % PREROLL_FRAMES].take() else { continue };
-            if first {
-                fade_in(&mut kept.frame);
-            }
+            self.gate.apply(&mut kept.frame, true);
             out(Leaving { frame: &kept.frame, at: kept.at, captured: kept.captured, first, last: false });
             first = false;
         }
-        if first {
-            let mut faded = *frame;
-            fade_in(&mut faded);
-            out(Leaving { frame: &faded, at, captured, first, last: false });
-        } else {
-            out(Leaving { frame, at, captured, first, last: false });
-        }
+        !first
     }
 
     /// Moves the clock over a hole in the microphone's time; true if there was one.
@@ -108,25 +101,6 @@ impl Spurt {
         self.clock += gap.as_micros() as u64 * u64::from(SAMPLE_RATE) / 1_000_000;
         true
     }
-}
-
-/// 0 to 1 without a corner at either end.
-fn ramp(step: usize) -> f32 {
-    let x = step as f32 / FADE_SAMPLES as f32;
-    x * x * (3.0 - 2.0 * x)
-}
-
-fn fade_in(frame: &mut Frame) {
-    for (step, sample) in frame[..FADE_SAMPLES].iter_mut().enumerate() {
-        *sample *= ramp(step);
-    }
-}
-
-fn fade_out(frame: &mut Frame) {
-    for (step, sample) in frame[..FADE_SAMPLES].iter_mut().enumerate() {
-        *sample *= 1.0 - ramp(step);
-    }
-    frame[FADE_SAMPLES..].fill(0.0);
 }
 
 #[cfg(test)]
