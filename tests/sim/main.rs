@@ -1,0 +1,15 @@
+//! A whole call in virtual time: seeded, from event to event, with sound cards that drift and stall, over a network that
+//! delays, loses, reorders, doubles and corrupts. It drives the very structs that the threads own. A failure prints its seed.
+
+mod calls;
+mod delay;
+mod endings;
+mod formats;
+mod hour;
+mod losses;
+mod net;
+mod node;
+mod restarts;
+mod sound;
+mod strangers;
+mod world;

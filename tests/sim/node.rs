@@ -1,0 +1,260 @@
+//! One side of the call: the very structs that its threads own, a microphone and a loudspeaker with clocks of their own.
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use rand::SeedableRng;
+use rand::rngs::StdRng;
+use voicetui::call::{CallState, Downlink, DownlinkConfig, Event, PlayoutView, Reason, Uplink, UplinkConfig};
+use voicetui::engine::playback::{Playback, PlaybackHandle};
+use voicetui::engine::tap::tap;
+use voicetui::engine::{Controls, Holder, Meters};
+use voicetui::playout::Config;
+use voicetui::units::{FRAME_SAMPLES, PeerId};
+
+use crate::net::Net;
+use crate::sound::{Coder, silence};
+
+/// A clock of blocks: a sound card's, off by some ppm, that may stand still for a while.
+pub struct Card {
+    pub block: usize,
+    pub ppm: f64,
+    /// It stands still between these (since the world's start).
+    pub stall: Option<(Duration, Duration)>,
+    next: f64,
+    start: Instant,
+}
+
+impl Card {
+    fn new(start: Instant, block: usize) -> Self {
+        Self { block, ppm: 0.0, stall: None, next: block as f64 / 48_000.0, start }
+    }
+
+    pub fn next_at(&self) -> Instant {
+        self.start + Duration::from_secs_f64(self.next)
+    }
+
+    fn advance(&mut self) {
+        self.next += self.block as f64 / (48_000.0 * (1.0 + self.ppm / 1e6));
+        if let Some((from, to)) = self.stall
+            && self.next > from.as_secs_f64()
+            && self.next < to.as_secs_f64()
+        {
+            self.next = to.as_secs_f64();
+        }
+    }
+}
+
+/// One side.
+pub struct Node {
+    pub address: SocketAddr,
+    pub uplink: Uplink<Coder>,
+    pub downlink: Downlink,
+    pub playback: Playback,
+    pub handle: PlaybackHandle,
+    pub controls: Arc<Controls>,
+    pub meters: Arc<Meters>,
+    pub mic: Card,
+    pub card: Card,
+    /// What the microphone hears, by sample.
+    pub source: fn(u64) -> f32,
+    /// The microphone's samples and the loudspeaker's, if kept; both begin at the world's start.
+    pub keeps: bool,
+    pub said: Vec<f32>,
+    pub heard: Vec<f32>,
+    /// All events, with the time since the start.
+    pub events: Vec<(Duration, Event)>,
+    pub states: HashMap<PeerId, CallState>,
+    pub dropped_full: u64,
+    gathered: Vec<f32>,
+    spoken: u64,
+    start: Instant,
+}
+
+impl Node {
+    pub fn new(start: Instant, seed: u64, address: SocketAddr, coder: Coder, set: impl FnOnce(&mut DownlinkConfig)) -> Self {
+        let mut config = DownlinkConfig::new(start, Duration::from_secs(1_700_000_000));
+        config.bound = address;
+        set(&mut config);
+        let (controls, meters) = (Arc::new(Controls::new(start)), Arc::new(Meters::new(start)));
+        let (playback, handle) = Playback::new(meters.clone(), controls.clone());
+        let uplink = Uplink::with_encoder(UplinkConfig::default(), StdRng::seed_from_u64(seed), coder).expect("an uplink");
+        Self {
+            address,
+            uplink,
+            downlink: Downlink::new(config, StdRng::seed_from_u64(seed ^ 0x5eed)),
+            playback,
+            handle,
+            controls,
+            meters,
+            mic: Card::new(start, 240),
+            card: Card::new(start, 240),
+            source: silence,
+            keeps: false,
+            said: Vec::new(),
+            heard: Vec::new(),
+            events: Vec::new(),
+            states: HashMap::new(),
+            dropped_full: 0,
+            gathered: Vec::with_capacity(FRAME_SAMPLES),
+            spoken: 0,
+            start,
+        }
+    }
+
+    /// The program is started anew at the same address: nothing of before is known.
+    pub fn restart(&mut self, seed: u64) {
+        let mut fresh = Self::new(self.start, seed, self.address, Coder::opus(), |config| config.answer_all = true);
+        std::mem::swap(&mut fresh.mic, &mut self.mic);
+        std::mem::swap(&mut fresh.card, &mut self.card);
+        fresh.source = self.source;
+        *self = fresh;
+    }
+
+    pub fn next_at(&self) -> Instant {
+        let cards = self.mic.next_at().min(self.card.next_at());
+        self.downlink.poll_timeout().map_or(cards, |timer| timer.min(cards))
+    }
+
+    /// Does what is due at `now`: a block from the microphone, a block to the loudspeaker, the call's timers.
+    pub fn wake(&mut self, now: Instant, net: &mut Net) {
+        if self.mic.next_at() <= now {
+            self.mic.advance();
+            self.capture(now, net);
+        }
+        if self.card.next_at() <= now {
+            self.card.advance();
+            let mut out = [0.0; 4_096];
+            let out = &mut out[..self.card.block];
+            self.playback.fill(out, now);
+            if self.keeps {
+                // A block that is late leaves a hole.
+                let at = (now - self.start).as_secs_f64() * 48_000.0;
+                self.heard.resize((at.round() as usize).max(self.heard.len()), 0.0);
+                self.heard.extend_from_slice(out);
+            }
+        }
+        if self.downlink.poll_timeout().is_some_and(|timer| timer <= now) {
+            self.downlink.handle_timeout(now);
+            self.drain(now, net);
+        }
+    }
+
+    fn capture(&mut self, now: Instant, net: &mut Net) {
+        for _ in 0..self.mic.block {
+            let sample = (self.source)(self.spoken);
+            self.spoken += 1;
+            self.gathered.push(sample);
+            if self.keeps {
+                self.said.push(sample);
+            }
+            if self.gathered.len() == FRAME_SAMPLES {
+                let frame = std::array::from_fn(|n| self.gathered[n]);
+                self.gathered.clear();
+                let on_air = self.controls.on_air(now).is_some();
+                let from = self.address;
+                self.uplink.handle_frame(&frame, now, on_air, &mut |_, to, bytes| net.send(now, from, to, bytes));
+            }
+        }
+        for id in PeerId::all() {
+            self.downlink.handle_sent(id, self.uplink.counts(id));
+        }
+    }
+
+    /// A datagram came.
+    pub fn receive(&mut self, now: Instant, from: SocketAddr, bytes: &[u8], net: &mut Net) {
+        let Self { downlink, handle, dropped_full, .. } = self;
+        downlink.handle_datagram(now, from, bytes, &mut |id, packet| *dropped_full += u64::from(handle.packet(id, packet).is_err()));
+        self.drain(now, net);
+    }
+
+    /// What the receiver thread does after every call into the downlink.
+    pub fn drain(&mut self, now: Instant, net: &mut Net) {
+        while let Some(event) = self.downlink.poll_event() {
+            match &event {
+                Event::Plan(id, plan) => self.uplink.handle_plan(*id, plan.clone()),
+                Event::PlayoutOpen(id) => {
+                    let config = Config { block_samples: self.card.block, ..Config::default() };
+                    self.handle.open(*id, config, tap(16).0).expect("a playout");
+                }
+                Event::PlayoutClose(id) => self.handle.close(*id),
+                Event::State { id, state } => {
+                    self.states.insert(*id, *state);
+                }
+                Event::Gone { id } => {
+                    self.states.remove(id);
+                    self.meters.peer(*id).reset();
+                }
+                _ => {}
+            }
+            self.events.push((now - self.start, event));
+        }
+        for (id, _) in self.states.iter().filter(|(_, state)| **state == CallState::Live) {
+            let meters = self.meters.peer(*id);
+            let view = PlayoutView {
+                delay_ms: meters.playout_delay_ms.get().unwrap_or_default(),
+                target_ms: meters.playout_target_ms.get().unwrap_or_default(),
+                card_ms: self.card.block as f32 / 48.0,
+                late_packets: meters.late_packets.get(),
+            };
+            self.downlink.handle_playout(*id, view);
+        }
+        let mut buffer = [0; 1_500];
+        while let Some((to, len)) = self.downlink.poll_transmit(&mut buffer) {
+            net.send(now, self.address, to, &buffer[..len]);
+        }
+        self.handle.drain();
+    }
+
+    pub fn key(&self, on: bool) {
+        if on { self.controls.hold(Holder::Key) } else { self.controls.release(Holder::Key) }
+    }
+
+    /// The state of the one peer there is (or was last).
+    pub fn state(&self) -> CallState {
+        assert!(self.states.len() <= 1, "more than one peer: {:?}", self.states);
+        self.states.values().next().copied().unwrap_or_default()
+    }
+
+    /// The one peer there is.
+    pub fn only(&self) -> PeerId {
+        assert_eq!(self.states.len(), 1, "one peer: {:?}", self.states);
+        *self.states.keys().next().expect("one peer")
+    }
+
+    /// The peer of that address, as the screen shows it.
+    pub fn peer(&self, address: &str) -> PeerId {
+        let named = self.events.iter().rev().find_map(|(_, event)| match event {
+            Event::Peer { id, address: of, .. } if of == address => Some(*id),
+            _ => None,
+        });
+        named.unwrap_or_else(|| panic!("no peer {address} in {:?}", self.events))
+    }
+
+    pub fn ended(&self, reason: Reason) -> bool {
+        self.state() == CallState::Ended(reason)
+    }
+
+    pub fn missed(&self) -> Vec<&str> {
+        let missed = self.events.iter().filter_map(|(_, event)| match event {
+            Event::Missed { address } => Some(address.as_str()),
+            _ => None,
+        });
+        missed.collect()
+    }
+
+    /// How often it began to ring.
+    pub fn rings(&self) -> usize {
+        self.events.iter().filter(|(_, event)| matches!(event, Event::State { state: CallState::Ringing, .. })).count()
+    }
+
+    pub fn infos(&self) -> Vec<&str> {
+        let infos = self.events.iter().filter_map(|(_, event)| match event {
+            Event::Info(text) | Event::Problem(text) => Some(text.as_str()),
+            _ => None,
+        });
+        infos.collect()
+    }
+}
