@@ -6,7 +6,7 @@ use voicetui::call::{CallError, CallState, Event, Reason};
 use voicetui::units::Format;
 
 use crate::net::Link;
-use crate::sound::rms;
+use crate::sound::{Coder, rms};
 use crate::world::{A, B, C, World, at};
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -223,7 +223,7 @@ fn a_refusal_is_a_hint_and_moves_pcm_to_the_next_address() {
 #[test]
 fn nobody_there_is_a_hint_once_and_never_an_end() {
     let mut world = World::new(35, Link::LAN);
-    world.add(A, |_| ());
+    world.add_with(A, Coder::cached(), |_| ());
     world.refuses.push(at(B));
     world.dial(0, B, None);
     world.nodes[0].key(true);

@@ -95,7 +95,7 @@ fn allow_unsealed_hears_open_audio_without_ringing() {
     rtp_stream(&mut world, F, A, 1, 0..100);
     assert_eq!(world.nodes[0].state(), CallState::Live);
     assert!(rms(&world.nodes[0].heard) > 0.005);
-    assert!(!world.nodes[0].controls.on_air(world.now).is_some());
+    assert!(world.nodes[0].controls.on_air(world.now).is_none());
 }
 
 #[test]
@@ -111,7 +111,7 @@ fn no_answer_is_longer_than_its_question_and_none_comes_unasked() {
                 world.run(Duration::from_millis(100));
                 let (asked, told) = (n as usize + 1, world.inbox(F).len());
                 assert!(told <= asked, "{word:?}: {told} answers to {asked}");
-                assert!(world.inbox(F).iter().all(|arrived| arrived.bytes.len() <= question.len()), "{word:?}");
+                assert!(world.inbox(F).iter().all(|arrived| arrived.len() <= question.len()), "{word:?}");
                 if n == 100 && world.nodes[0].state() == CallState::Ringing {
                     world.decline(0);
                 }

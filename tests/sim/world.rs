@@ -11,14 +11,6 @@ use crate::net::{Link, Net};
 use crate::node::Node;
 use crate::sound::{Coder, voice};
 
-/// A datagram to an address where none of the nodes is.
-#[derive(Clone, Debug)]
-pub struct Arrived {
-    pub at: Duration,
-    pub from: SocketAddr,
-    pub bytes: Vec<u8>,
-}
-
 pub struct World {
     pub seed: u64,
     pub start: Instant,
@@ -26,7 +18,7 @@ pub struct World {
     pub net: Net,
     pub nodes: Vec<Node>,
     /// What came to scripted parties, by address; only for those listed.
-    pub inboxes: HashMap<SocketAddr, Vec<Arrived>>,
+    pub inboxes: HashMap<SocketAddr, Vec<Vec<u8>>>,
     /// What names resolve to; others do not.
     pub names: HashMap<String, Vec<SocketAddr>>,
     /// Addresses that refuse, as a closed port on a machine that is there does.
@@ -103,7 +95,7 @@ impl World {
         self.inboxes.insert(at(address), Vec::new());
     }
 
-    pub fn inbox(&self, address: &str) -> &[Arrived] {
+    pub fn inbox(&self, address: &str) -> &[Vec<u8>] {
         &self.inboxes[&at(address)]
     }
 
@@ -179,7 +171,7 @@ impl World {
     }
 
     fn step(&mut self) {
-        let Self { now, net, nodes, inboxes, start, refuses, .. } = self;
+        let Self { now, net, nodes, inboxes, refuses, .. } = self;
         while let Some((from, to, bytes)) = net.arrive(*now) {
             if let Some(node) = nodes.iter_mut().find(|node| node.address == to) {
                 node.receive(*now, from, &bytes, net);
@@ -189,7 +181,7 @@ impl World {
                     node.drain(*now, net);
                 }
             } else if let Some(inbox) = inboxes.get_mut(&to) {
-                inbox.push(Arrived { at: *now - *start, from, bytes });
+                inbox.push(bytes);
             }
         }
         for node in nodes.iter_mut().filter(|node| node.next_at() <= *now) {

@@ -1,44 +1,49 @@
 //! How a stream to one peer is armoured against losses, from that peer's own reports.
 
-/// Losses above this are answered with one copy, above the next with two (percent; DEPENDENCIES' measurements: one copy mends
-/// independent losses, two mend short bursts).
-const ONE_COPY: f32 = 1.0;
-const TWO_COPIES: f32 = 5.0;
-/// ... and below this share of a step, the step is taken back.
-const BACK: f32 = 0.4;
+/// A step is taken above the loss of its row, percent: copies of each frame, and what the encoder prepares for. One copy
+/// mends independent losses, two mend short bursts.
+const STEPS: [(f32, u8, u8); 4] = [(0.8, 0, 2), (1.5, 1, 5), (5.0, 2, 10), (12.0, 2, 20)];
+/// ... and taken back below this share of it.
+const BACK: f32 = 0.5;
+/// How much of the picture one report is, and one that says something terrible.
+const WEIGHT: f32 = 0.1;
+const WEIGHT_TERRIBLE: f32 = 0.4;
+const TERRIBLE: f32 = 8.0;
 
 /// What the reports of one peer ask of the sender.
 #[derive(Clone, Copy, PartialEq, Debug, Default)]
 pub(super) struct Armour {
     /// Smoothed loss, percent.
     loss: f32,
-    copies: u8,
+    /// Steps taken.
+    steps: usize,
 }
 
 impl Armour {
-    /// A report said that so much of the latest interval was lost. Rises with the first bad report, falls over some ten good ones.
+    /// A report said that so much of the latest interval was lost.
     pub(super) fn handle_loss(&mut self, percent: f32) {
-        let weight = if percent > self.loss { 0.5 } else { 0.1 };
+        let weight = if percent - self.loss > TERRIBLE { WEIGHT_TERRIBLE } else { WEIGHT };
         self.loss += (percent - self.loss) * weight;
-        let rises = u8::from(self.loss > ONE_COPY) + u8::from(self.loss > TWO_COPIES);
-        let stays = u8::from(self.loss > ONE_COPY * BACK) + u8::from(self.loss > TWO_COPIES * BACK);
-        self.copies = self.copies.max(rises).min(stays.max(rises));
+        while STEPS.get(self.steps).is_some_and(|step| self.loss > step.0) {
+            self.steps += 1;
+        }
+        while self.step().is_some_and(|step| self.loss < step.0 * BACK) {
+            self.steps -= 1;
+        }
+    }
+
+    fn step(&self) -> Option<&(f32, u8, u8)> {
+        STEPS.get(self.steps.checked_sub(1)?)
     }
 
     /// Copies of each frame, 0..=2.
     pub(super) fn copies(&self) -> u8 {
-        self.copies
+        self.step().map_or(0, |step| step.1)
     }
 
-    /// For the encoder, percent: in steps, so that the plan changes rarely.
+    /// For the encoder, percent.
     pub(super) fn expected_loss_percent(&self) -> u8 {
-        match self.loss {
-            loss if loss < 0.5 => 0,
-            loss if loss < 2.0 => 2,
-            loss if loss < 5.0 => 5,
-            loss if loss < 10.0 => 10,
-            _ => 20,
-        }
+        self.step().map_or(0, |step| step.2)
     }
 }
 
@@ -52,8 +57,10 @@ mod tests {
         armour.handle_loss(0.0);
         assert_eq!((armour.copies(), armour.expected_loss_percent()), (0, 0));
         armour.handle_loss(4.0);
-        assert_eq!(armour.copies(), 1);
+        assert_eq!(armour.copies(), 0, "one lost packet is no reason");
         armour.handle_loss(20.0);
+        assert_eq!(armour.copies(), 2);
+        (0..10).for_each(|_| armour.handle_loss(20.0));
         assert_eq!((armour.copies(), armour.expected_loss_percent()), (2, 20));
         let reports = (0..100).take_while(|_| {
             armour.handle_loss(0.0);

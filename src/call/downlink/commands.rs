@@ -189,11 +189,11 @@ impl Downlink {
         let was_heard = peer.incoming || peer.answered;
         // What we turned away stays away as long as it goes on; of who left by itself only the last datagrams are ignored.
         let quiet = match reason {
-            Reason::HungUp | Reason::WeDeclined | Reason::NoAnswer => Quiet::While(HUSH),
-            Reason::Missed if goes_on => Quiet::While(HUSH),
-            _ => Quiet::For(STRAGGLERS),
+            Reason::HungUp | Reason::WeDeclined | Reason::NoAnswer => Some(Quiet::While(HUSH)),
+            Reason::Missed => goes_on.then_some(Quiet::While(HUSH)),
+            _ => goes_on.then_some(Quiet::For(STRAGGLERS)),
         };
-        if let Some(ip) = ip.filter(|_| was_heard) {
+        if let Some((ip, quiet)) = ip.filter(|_| was_heard).zip(quiet) {
             self.strangers.hush(now, (ip, port), Hush { word, leg }, quiet);
         }
         if was_called && was_playing {

@@ -45,6 +45,9 @@ impl Downlink {
         }
         if let Some(said) = &all.vtui {
             self.handle_said(now, id, from, said);
+            if let Some(peer) = self.peer_mut(id) {
+                peer.their_ssrc = all.ssrc;
+            }
         }
         let open = self.peer(id).is_some_and(Peer::is_open);
         if open {
@@ -103,7 +106,7 @@ impl Downlink {
             // Told at once that it was heard, but no news brings more than so many answers a second.
             peer.report_at = Some(now.max(peer.reported + ANSWER_PAUSE));
         }
-        let follows = peer.incoming && !peer.is_at(from) && names_us && peer.is_open();
+        let follows = peer.incoming && peer.remote != Some(from) && names_us && peer.is_open();
         let caps_changed = before.0 != peer.leg.caps;
         if follows {
             // A caller behind a NAT that gave it another port, and that names our side of the call.

@@ -33,7 +33,7 @@ impl Downlink {
         let alive = || self.all().filter(|peer| !peer.is_ended());
         let exact = alive().find(|peer| peer.is_at(from));
         // A NAT gave a known source another port.
-        let moved = || ssrc.and_then(|ssrc| alive().find(|peer| peer.media.has_source(from.ip(), ssrc)));
+        let moved = || ssrc.and_then(|ssrc| alive().find(|peer| peer.sends_as(ssrc) && peer.is_of(from.ip())));
         exact.or_else(moved).or_else(|| alive().find(|peer| peer.is_anywhere_at(from.ip()))).map(|peer| peer.id)
     }
 

@@ -1,6 +1,6 @@
 //! Media of one peer: which of its sources is heard, and its packets on their way to playout.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use super::source::{Numbered, SeedSource, Source};
@@ -55,11 +55,6 @@ pub(super) struct Media {
 impl Media {
     pub(super) fn is_from(&self, from: SocketAddr) -> bool {
         self.sources.iter().any(|source| source.is_valid() && source.from == from)
-    }
-
-    /// Whether this source was proven, at whatever port of that machine.
-    pub(super) fn has_source(&self, ip: IpAddr, ssrc: Ssrc) -> bool {
-        self.sources.iter().any(|source| source.is_valid() && source.ssrc == ssrc && source.from.ip() == ip)
     }
 
     /// The source that is heard, once proven.

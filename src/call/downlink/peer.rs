@@ -90,6 +90,8 @@ pub(super) struct Peer {
     /// Where its RTCP comes from, if not from `remote`.
     pub rtcp_from: Option<SocketAddr>,
     pub ssrc: Ssrc,
+    /// A voicetui's own, from its reports.
+    pub their_ssrc: Option<Ssrc>,
     pub payload_type: u8,
     pub leg: Leg,
     pub name: String,
@@ -140,6 +142,7 @@ impl Peer {
             remote: None,
             rtcp_from: None,
             ssrc,
+            their_ssrc: None,
             payload_type: rtp::OPUS_PT,
             leg: Leg { ours: leg, theirs: 0, word: CallWord::Calling, their_word: None, echoed: None, caps: 0 },
             name: String::new(),
@@ -179,6 +182,11 @@ impl Peer {
     /// Whether `from` is an address this peer is known by, port and all.
     pub(super) fn is_at(&self, from: SocketAddr) -> bool {
         self.remote == Some(from) || self.rtcp_from == Some(from) || self.candidates.contains(&from) || self.media.is_from(from)
+    }
+
+    /// Whether the peer said, in its control messages, that this is its SSRC.
+    pub(super) fn sends_as(&self, ssrc: Ssrc) -> bool {
+        self.their_ssrc == Some(ssrc)
     }
 
     /// Whether this peer is known by an address of that machine.

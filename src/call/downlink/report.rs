@@ -175,7 +175,7 @@ fn sender_info(peer: &Peer, now: Instant, ntp: u64) -> Option<SenderInfo> {
 /// VoIP metrics (RFC 3611, 4.7) of what we hear of this peer. What is not measured says so.
 fn metrics(peer: &Peer, block: &ReportBlock) -> VoipMetrics {
     let expected = peer.media.received_packets + peer.media.lost();
-    let rate = |count: u64| if expected == 0 { 0 } else { (count * 256 / expected).min(255) as u8 };
+    let rate = |count: u64| (count * 256).checked_div(expected).unwrap_or(0).min(255) as u8;
     let ms = |value: f32| value.clamp(0.0, f32::from(u16::MAX)) as u16;
     VoipMetrics {
         ssrc: block.ssrc,

@@ -195,7 +195,7 @@ impl Source {
         let received_now = self.received.saturating_sub(self.received_prior);
         (self.expected_prior, self.received_prior) = (expected, self.received);
         let lost_now = expected_now.saturating_sub(received_now);
-        let fraction_lost = if expected_now == 0 { 0 } else { (lost_now * 256 / expected_now).min(255) as u8 };
+        let fraction_lost = (lost_now * 256).checked_div(expected_now).unwrap_or(0).min(255) as u8;
         let cumulative = i64::try_from(expected).unwrap_or(i64::MAX) - i64::try_from(self.received).unwrap_or(i64::MAX);
         let (last_sr, delay_since_last_sr) = match self.last_report {
             Some((middle, at)) => (middle, ntp_units(now.saturating_duration_since(at))),

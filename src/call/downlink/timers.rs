@@ -64,9 +64,11 @@ impl Downlink {
         let Some(peer) = self.peer_mut(id) else { return };
         let sent = peer.reports_sent;
         peer.reports_sent = sent.saturating_add(1);
+        // Between voicetuis until it is heard; the standard's BYE is said once, and once more for the road.
+        let most = if peer.is_vtui || !peer.answered { FAREWELLS } else { 2 };
         let wait = if peer.is_ended() {
             let heard = peer.leg.their_word == Some(CallWord::Ended) || peer.leg.echoed == Some(peer.leg.word);
-            (peer.reports_sent < if peer.is_vtui || !peer.answered { FAREWELLS } else { 2 } && !heard).then_some(REPORT_INTERVAL)
+            (peer.reports_sent < most && !heard).then_some(REPORT_INTERVAL)
         } else if peer.is_vtui {
             Some(REPORT_INTERVAL)
         } else if let Some(ms) = FIRST_REPORTS_MS.get(sent as usize) {
