@@ -9,6 +9,7 @@ use rtrb::{Consumer, Producer, RingBuffer};
 
 use super::seat::Seat;
 use crate::audio::Frame;
+use crate::audio::meter::CLIP;
 use crate::audio::resample::{RateError, Resampler};
 use crate::engine::Meters;
 use crate::engine::wave::{Column, Mark};
@@ -20,8 +21,6 @@ const RING_SAMPLES: usize = SAMPLE_RATE as usize / 5;
 /// Samples between two time stamps.
 const ANCHOR_SAMPLES: u64 = FRAME_SAMPLES as u64 / 2;
 const ANCHORS: usize = 64;
-/// Full scale, less what rounding in 16 bits leaves.
-const CLIPPED: f32 = 0.999;
 /// Weight of the newest block in the shown delay.
 const SMOOTHING: f32 = 1.0 / 16.0;
 
@@ -138,7 +137,7 @@ impl MicWriter {
             peak = peak.max(sample.abs());
             self.column.min = self.column.min.min(*sample);
             self.column.max = self.column.max.max(*sample);
-            self.clipped |= sample.abs() >= CLIPPED;
+            self.clipped |= sample.abs() >= CLIP;
             self.column_samples += 1;
             if self.column_samples == FRAME_SAMPLES {
                 self.end_column();
