@@ -3,6 +3,7 @@
 mod call;
 mod ffmpeg;
 mod gstreamer;
+mod hotplug;
 mod process;
 mod pulse;
 mod seed;

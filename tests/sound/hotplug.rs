@@ -1,0 +1,56 @@
+//! A sound server that dies in the middle of a call: told in a sentence, the call goes on, sound comes back by itself.
+
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+use super::process::Voicetui;
+use super::pulse::Pulse;
+
+fn is_device(event: &Value, direction: &str, status: &str) -> bool {
+    event["event"] == "device" && event["direction"] == direction && event["status"] == status
+}
+
+/// Waits until both devices have opened after the first `before` events.
+fn wait_reopened(side: &Voicetui, before: usize) {
+    let deadline = Instant::now() + Duration::from_secs(20);
+    let reopened = |direction| side.events().iter().skip(before).any(|event| is_device(event, direction, "open"));
+    while !(reopened("input") && reopened("output")) {
+        assert!(Instant::now() < deadline, "not opened again: {:#?}", side.events());
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
+fn survives_its_server(host: &str) {
+    let (here, there) = (tempfile::tempdir().expect("a directory"), tempfile::tempdir().expect("a directory"));
+    let Some(card) = Pulse::start(here.path()) else { return };
+    let b = Voicetui::start(there.path(), &["--input", "silence", "--output", "null", "--auto-answer", "all"], &[]);
+    let address = format!("127.0.0.1:{}", b.port);
+    let a = Voicetui::start(here.path(), &["--host", host, "--open", &address], &card.env());
+    a.wait("an open microphone", |event| is_device(event, "input", "open"));
+    a.wait("an open loudspeaker", |event| is_device(event, "output", "open"));
+    b.wait_growth("received_packets", 50);
+    drop(card);
+    for direction in ["input", "output"] {
+        let lost = a.wait("a lost device", |event| is_device(event, direction, "lost"));
+        assert!(lost["message"].as_str().is_some_and(|sentence| sentence.ends_with('.')), "{lost}");
+    }
+    // The stand-in's silence goes on leaving: the open microphone's stream does not break off.
+    b.wait_growth("received_packets", 100);
+    let before = a.events().len();
+    let _card = Pulse::start(here.path()).expect("it was there before");
+    wait_reopened(&a, before);
+    b.wait_growth("received_packets", 50);
+    a.quit();
+    b.quit();
+}
+
+#[test]
+fn a_pulseaudio_that_dies_is_found_again_and_the_call_goes_on() {
+    survives_its_server("pulseaudio");
+}
+
+#[test]
+fn alsa_whose_server_dies_is_opened_again_and_the_call_goes_on() {
+    survives_its_server("alsa");
+}
