@@ -13,7 +13,7 @@ use crate::engine::{Command, Engine, Settings, control};
 use crate::os::signals::Signals;
 use crate::os::sound::{Backend, Sound};
 use crate::os::{files, socket, stderr};
-use crate::ui::plain::Mode;
+use crate::ui::plain::{Mode, Output};
 use crate::ui::{self, Link, UiOptions};
 use crate::wire::sdp;
 
@@ -160,5 +160,6 @@ fn plain(start_with: Start, mode: Mode) -> anyhow::Result<()> {
         let _ = quit.send(Command::Quit);
     })
     .context("the signals cannot be watched")?;
-    ui::plain::run(&link(&running, &settings), mode, &mut io::stdout())
+    let mut output = Output::new(io::stdout()).context("the system has no thread left for the output")?;
+    ui::plain::run(&link(&running, &settings), mode, &mut output)
 }

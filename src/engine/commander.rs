@@ -77,11 +77,15 @@ impl Commander {
         })
     }
 
-    fn somebody_hears(&self) -> Result<(), String> {
-        if PeerId::all().any(|id| self.meters.state(id) == CallState::Live) {
-            return Ok(());
+    /// A refusal leaves no lease behind: un-muting later puts nobody on air.
+    fn may_key_up(&self) -> Result<(), String> {
+        if !PeerId::all().any(|id| self.meters.state(id) == CallState::Live) {
+            return Err("Nobody to talk to: call somebody, or answer a call, first.".into());
         }
-        Err("Nobody to talk to: call somebody, or answer a call, first.".into())
+        if self.controls.muted() {
+            return Err("The microphone is muted: say \"mute off\" (key m) first.".into());
+        }
+        Ok(())
     }
 
     fn talk(&self, switch: Switch, now: Instant) -> Result<(), String> {
@@ -89,9 +93,9 @@ impl Commander {
             self.controls.release(Holder::Ctl);
             return Ok(());
         }
-        self.somebody_hears()?;
+        self.may_key_up()?;
         self.controls.lease(Holder::Ctl, now + self.talk_timeout);
-        self.refuse_while_muted()
+        Ok(())
     }
 
     fn open(&self, switch: Switch, now: Instant) -> Result<(), String> {
@@ -99,15 +103,8 @@ impl Commander {
             self.controls.release(Holder::Open);
             return Ok(());
         }
-        self.somebody_hears()?;
+        self.may_key_up()?;
         self.controls.hold(Holder::Open);
-        self.refuse_while_muted()
-    }
-
-    fn refuse_while_muted(&self) -> Result<(), String> {
-        if self.controls.muted() {
-            return Err("The microphone is muted; say \"mute off\" (key m) to be heard.".into());
-        }
         Ok(())
     }
 }
@@ -168,6 +165,7 @@ mod tests {
         live(&commander);
         commander.send(Command::Mute(Switch::On)).expect("mute");
         assert!(commander.send(Command::Talk(Switch::On)).expect_err("muted").contains("muted"));
+        commander.send(Command::Mute(Switch::Off)).expect("unmute");
         assert_eq!(commander.controls.on_air(Instant::now()), None);
     }
 

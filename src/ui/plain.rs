@@ -3,6 +3,7 @@
 //! Every JSON line has `event` and `time` (RFC 3339 with offset); the other fields of each event stand in [`EVENTS`].
 
 mod json;
+mod output;
 mod words;
 
 use std::io::{self, ErrorKind, Write};
@@ -12,6 +13,7 @@ use crossbeam_channel::RecvTimeoutError;
 use jiff::Zoned;
 
 pub use json::EVENTS;
+pub use output::Output;
 
 use super::Link;
 use crate::engine::{Notice, Roster, Snapshot, report};
