@@ -164,6 +164,11 @@ impl TalkKey {
 
     /// Lets what has run out by `now` run out.
     fn settle(&mut self, now: Instant) {
+        if let State::Spent { last } = self.state
+            && now.saturating_duration_since(last) >= self.spent_gap()
+        {
+            self.state = State::Up;
+        }
         let State::Down(hold) = self.state else { return };
         let end = hold.since + self.timeout;
         if let Some(until) = hold.until.filter(|until| now >= *until && *until < end) {
@@ -176,6 +181,11 @@ impl TalkKey {
         }
     }
 
+    /// Silence after which a spent hold counts as let go.
+    fn spent_gap(&self) -> Duration {
+        SPENT_GAP.max(self.learned.hold_gap() * 2)
+    }
+
     fn spend(&mut self, why: Unkeyed, now: Instant) {
         if matches!(self.state, State::Down(_)) {
             self.unkeyed = Some(why);
@@ -186,11 +196,8 @@ impl TalkKey {
     fn press(&mut self, fresh: bool, now: Instant) {
         match self.state {
             State::Up => self.begin(now),
-            State::Spent { last } => {
-                let silence = now.saturating_duration_since(last);
-                let let_go = (fresh && self.trusted) || silence >= SPENT_GAP.max(self.learned.hold_gap() * 2);
-                if let_go { self.begin(now) } else { self.state = State::Spent { last: now } }
-            }
+            State::Spent { .. } if fresh && self.trusted => self.begin(now),
+            State::Spent { .. } => self.state = State::Spent { last: now },
             State::Down(hold) => self.state = State::Down(self.again(hold, fresh, now)),
         }
     }

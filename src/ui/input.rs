@@ -42,9 +42,8 @@ pub enum Input {
 }
 
 /// Why the screen asks to un-key: bits of [`Shared::unkey`].
-pub const INTERRUPTED: u8 = 1;
-pub const SLEPT: u8 = 2;
-pub const TERMINAL_CHANGED: u8 = 4;
+pub const SLEPT: u8 = 1;
+pub const TERMINAL_CHANGED: u8 = 2;
 
 /// What the screen tells the input thread, without a lock.
 #[derive(Debug, Default)]
@@ -83,8 +82,14 @@ pub struct InputThread {
 impl InputThread {
     /// # Errors
     /// No thread is to be had.
-    pub fn spawn(controls: Arc<Controls>, meters: Arc<Meters>, learned: Learned, timeout: Duration) -> std::io::Result<Self> {
-        let shared = Arc::new(Shared::default());
+    pub fn spawn(
+        controls: Arc<Controls>,
+        meters: Arc<Meters>,
+        learned: Learned,
+        timeout: Duration,
+        field_focused: bool,
+    ) -> std::io::Result<Self> {
+        let shared = Arc::new(Shared { field_focused: AtomicBool::new(field_focused), ..Shared::default() });
         let (sender, events) = bounded(WAITING);
         let mut reader = Reader::new(controls, meters, Arc::clone(&shared), sender, learned, timeout);
         let thread = std::thread::Builder::new().name("input".into()).spawn(move || {
@@ -164,7 +169,10 @@ impl Reader {
     fn drain(&mut self) -> std::io::Result<()> {
         while event::poll(Duration::ZERO)? {
             let event = event::read()?;
-            self.handle(event, Instant::now());
+            let now = Instant::now();
+            // Asked before the event came: it must not hit the press that follows.
+            self.unkey_if_asked(now);
+            self.handle(event, now);
         }
         Ok(())
     }
@@ -232,8 +240,7 @@ impl Reader {
 
     fn unkey_if_asked(&mut self, now: Instant) {
         let asked = self.shared.unkey.swap(0, SeqCst);
-        for (bit, event) in [(INTERRUPTED, KeyEvent::Interrupted), (SLEPT, KeyEvent::Slept), (TERMINAL_CHANGED, KeyEvent::TerminalChanged)]
-        {
+        for (bit, event) in [(SLEPT, KeyEvent::Slept), (TERMINAL_CHANGED, KeyEvent::TerminalChanged)] {
             if asked & bit != 0 {
                 self.key.handle(event, now);
                 self.button.release();

@@ -24,6 +24,8 @@ const SLOW: Duration = Duration::from_millis(125);
 /// While somebody is called or in the call, for clocks and counters; and how soon a voice is noticed.
 const WATCH: Duration = Duration::from_millis(250);
 const IDLE: Duration = Duration::from_secs(1);
+/// A stop that has not happened after this does not happen.
+const STOPPED: Duration = Duration::from_secs(1);
 /// A continue this soon after our own stop is that stop's end.
 const SWALLOWED: Duration = Duration::from_millis(500);
 
@@ -79,7 +81,7 @@ pub fn run(link: Link, options: UiOptions) -> anyhow::Result<()> {
     terminal::install_panic_hook(Arc::clone(&link.controls));
     let tty = Tty::enter(options.mouse, !app.field_focused())
         .map_err(|error| anyhow::anyhow!("this terminal cannot show the full screen ({error}): try --plain"))?;
-    let input = InputThread::spawn(Arc::clone(&link.controls), Arc::clone(&link.meters), learned, link.talk_timeout)?;
+    let input = InputThread::spawn(Arc::clone(&link.controls), Arc::clone(&link.meters), learned, link.talk_timeout, app.field_focused())?;
     let snapshot = Snapshot::take(&link.meters, &link.controls, Instant::now());
     let drawn = snapshot.now;
     let mut screen =
@@ -199,7 +201,10 @@ impl Screen {
         self.link.controls.release_all();
         self.unkey(input::TERMINAL_CHANGED);
         terminal::restore();
-        if !signals::stop() {
+        if signals::stop() {
+            // The stop reaches every thread in its own time; until the continue is heard this one must not take the terminal.
+            while !matches!(self.signals.received.recv_timeout(STOPPED), Ok(Signal::Continue) | Err(_)) {}
+        } else {
             self.app.say("There is no shell to go back to.", super::app::Tone::Info, self.snapshot.now);
         }
         self.reenter()
@@ -215,9 +220,7 @@ impl Screen {
     /// The input thread and the terminal learn who gets the letters.
     fn share_focus(&mut self) -> anyhow::Result<()> {
         let focused = self.app.field_focused();
-        if self.input.shared.field_focused.swap(focused, SeqCst) != focused && focused {
-            self.unkey(input::INTERRUPTED);
-        }
+        self.input.shared.field_focused.store(focused, SeqCst);
         Ok(self.tty.set_keys(!focused)?)
     }
 

@@ -94,8 +94,8 @@ impl Tty {
             queue!(frame, terminal::SetTitle(title))?;
             self.title = title.to_string();
         }
-        // The same few bytes again (cursor, reset): nothing changed.
-        if frame != self.written && !PANICKED.load(SeqCst) {
+        // The last bytes again (cursor, reset) and no cell before them: nothing changed.
+        if !self.written.ends_with(&frame) && is_ours() {
             let whole = [FRAME_BEGIN, &frame, FRAME_END].concat();
             write_all(&whole)?;
         }
@@ -108,7 +108,7 @@ impl Tty {
     /// # Errors
     /// The terminal is gone.
     pub fn set_keys(&mut self, on: bool) -> io::Result<()> {
-        if on == (STATE.load(SeqCst) & KEYS != 0) {
+        if !is_ours() || on == (STATE.load(SeqCst) & KEYS != 0) {
             return Ok(());
         }
         let mut bytes = Vec::new();
@@ -231,6 +231,11 @@ fn write_all(mut bytes: &[u8]) -> io::Result<()> {
     }
     #[cfg(unix)]
     Ok(())
+}
+
+/// Whether the terminal is taken over; not any more once some thread restored it.
+fn is_ours() -> bool {
+    STATE.load(SeqCst) & ENTERED != 0
 }
 
 /// A panic on any thread closes the microphone and gives the terminal back, before its message is printed.
