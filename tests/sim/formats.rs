@@ -87,6 +87,20 @@ fn a_seed_sender_rings_is_heard_once_answered_and_is_answered_on_the_seeds_port(
 }
 
 #[test]
+fn an_answered_stream_that_changes_its_format_is_answered_in_the_new_one() {
+    let mut world = World::new(9, Link::LAN);
+    world.add(A, |config| config.answer_all = true);
+    world.listen(F);
+    seed_stream(&mut world, "10.0.0.9:50000", A, 60);
+    world.run(2 * SECOND);
+    world.nodes[0].key(true);
+    rtp_stream(&mut world, F, A, 9, 0..100);
+    let changed = world.nodes[0].events.iter().filter(|(_, event)| matches!(event, Event::Format { format: Format::Rtp, .. }));
+    assert_eq!((changed.count(), world.nodes[0].rings()), (1, 1));
+    assert!(world.inbox(F).iter().filter(|arrived| rtp::Packet::parse(arrived).is_ok()).count() > 90);
+}
+
+#[test]
 fn two_voicetuis_speak_pcm_both_ways() {
     let mut world = World::pair(3, Link::LAN);
     world.dial(0, B, Some(Format::Pcm));

@@ -22,6 +22,8 @@ const RINGS_MAX: usize = 3;
 const REFUSED_PAUSE: Duration = Duration::from_secs(1);
 /// Who found us busy is not asked again for this long.
 const BUSY_HUSH: Duration = Duration::from_secs(10);
+/// A stream's format changes when the one before was not heard for this long.
+const FORMAT_PAUSE: Duration = Duration::from_secs(1);
 /// Our SSRC changes this often at most: a collision is an accident, not a habit.
 const SSRC_PAUSE: Duration = Duration::from_secs(5);
 /// Our own stream comes back within this much RTP time of what we sent.
@@ -75,7 +77,16 @@ impl Downlink {
             }
         }
         let Some(peer) = self.peer_mut(id) else { return };
-        if peer.format == format || peer.media.received_packets != 1 {
+        if peer.format == format {
+            peer.format_heard = now;
+            return;
+        }
+        let is_other = now.saturating_duration_since(peer.format_heard) > FORMAT_PAUSE;
+        if peer.incoming && !peer.is_vtui && is_other {
+            self.change_format(now, id, from, format);
+        }
+        let Some(peer) = self.peer(id) else { return };
+        if peer.incoming || peer.media.received_packets != 1 {
             return;
         }
         let address = peer.address.clone();
@@ -83,6 +94,17 @@ impl Downlink {
             Format::Pcm => format!("{address} sends raw PCM: if it does not hear you, call it with --format pcm."),
             _ => format!("{address} sends RTP: if it does not hear you, call it with --format rtp."),
         }));
+    }
+
+    /// An answered stream goes on in another format: it is answered in that.
+    fn change_format(&mut self, now: Instant, id: PeerId, from: SocketAddr, format: Format) {
+        let Some(peer) = self.peer_mut(id) else { return };
+        peer.format = format;
+        peer.format_heard = now;
+        peer.report_at = (format != Format::Pcm).then_some(now);
+        self.tell(Event::Format { id, format });
+        self.move_to(id, if format == Format::Pcm { Self::seed_address(from) } else { from });
+        self.tell_plan(id);
     }
 
     /// Anything good came from this peer.

@@ -102,6 +102,8 @@ pub(super) struct Peer {
     /// Bytes of the last datagram not yet answered: what may be sent to somebody not accepted.
     pub allowance: usize,
     pub last_heard: Instant,
+    /// Media in `format` came last then.
+    pub format_heard: Instant,
     pub last_sent: Instant,
     pub report_at: Option<Instant>,
     /// When the last one left.
@@ -151,6 +153,7 @@ impl Peer {
             armour: Armour::default(),
             allowance: 0,
             last_heard: now,
+            format_heard: now,
             last_sent: now,
             report_at: None,
             reported: now,
