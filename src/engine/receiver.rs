@@ -260,7 +260,7 @@ impl ReceiverThread {
                 }
                 self.links.sender.unpark();
             }
-            Event::PlayoutOpen(id) => self.open_playout(id),
+            Event::PlayoutOpen(id) => self.begin(id),
             Event::PlayoutClose(id) => self.playback.close(id),
             Event::Gone { id } => {
                 meters.set_state(id, CallState::Idle, Instant::now());
@@ -282,17 +282,20 @@ impl ReceiverThread {
         let _ = self.links.disk.send(DiskCommand::Peer { id, label: self.roster.label(id), tap: reader });
     }
 
-    /// A peer enters a state. Whoever comes in from outside finds the microphone closed.
+    /// A call that this side placed or answered begins: once in its life, whatever the other side says later. Whoever comes in
+    /// from outside finds the microphone closed.
+    fn begin(&mut self, id: PeerId) {
+        self.watch_call();
+        if self.roster.entry(id).is_some_and(|peer| peer.incoming) {
+            self.controls.release_all();
+        } else if self.open {
+            self.controls.hold(Holder::Open);
+        }
+        self.open_playout(id);
+    }
+
     fn enter(&mut self, id: PeerId, state: CallState) {
         self.meters.set_state(id, state, Instant::now());
-        if state == CallState::Live {
-            self.watch_call();
-            if self.roster.entry(id).is_some_and(|peer| peer.incoming) {
-                self.controls.release_all();
-            } else if self.open {
-                self.controls.hold(Holder::Open);
-            }
-        }
         self.tell(Notice::State { id, state });
     }
 
