@@ -20,6 +20,7 @@ use super::tap::{TAP_SAMPLES, tap};
 use super::{Command, Controls, Holder, Meters, Notice, Notices, Target};
 use crate::call::{CallState, Downlink, Event, PlayoutView, SendFailure, SendPlan};
 use crate::os::clock::SleepWatch;
+use crate::os::priority;
 use crate::os::socket::{self, Mapping};
 use crate::playout::Config;
 use crate::units::{MAX_DATAGRAM, PeerId};
@@ -63,6 +64,8 @@ pub struct ReceiverThread {
     pub roster: Roster,
     /// The microphone opens in calls that this side places (`--open`).
     pub open: bool,
+    /// Ask the system for real-time priority.
+    pub realtime: bool,
     /// The program ends by itself then (`--for`).
     pub end_at: Option<Instant>,
     pub sleep: SleepWatch,
@@ -74,6 +77,9 @@ pub struct ReceiverThread {
 impl ReceiverThread {
     /// Runs until the stop flag is set; then hangs up and says so to the peers.
     pub fn run(mut self) {
+        if self.realtime {
+            priority::raise("receiver");
+        }
         let mut events = mio::Events::with_capacity(16);
         let mut buffer = vec![0; RECEIVE_BYTES];
         let mut more = false;

@@ -15,6 +15,7 @@ use super::tap::TapWriter;
 use super::{Controls, Meters, Notice, Notices};
 use crate::audio::process::Chain;
 use crate::call::{SendFailure, SendPlan, SentCounts, Uplink};
+use crate::os::priority;
 use crate::os::socket::Mapping;
 use crate::units::{FRAME_DURATION, FRAME_SAMPLES, MAX_PEERS, PeerId};
 
@@ -38,12 +39,17 @@ pub struct SenderThread {
     pub notices: Notices,
     pub sent: Arc<SentBoard>,
     pub tap: TapWriter,
+    /// Ask the system for real-time priority.
+    pub realtime: bool,
     pub stop: Arc<AtomicBool>,
 }
 
 impl SenderThread {
     /// Runs until the stop flag is set.
     pub fn run(mut self) {
+        if self.realtime {
+            priority::raise("sender");
+        }
         let mut frame = [0.0; FRAME_SAMPLES];
         let mut last_frame = Instant::now();
         while !self.stop.load(Relaxed) {

@@ -253,6 +253,7 @@ impl Frame {
             notices: self.notices.clone(),
             sent: Arc::clone(&self.sent),
             tap,
+            realtime: self.settings.realtime,
             stop: Arc::clone(&self.stop),
         })
     }
@@ -283,6 +284,7 @@ impl Frame {
             links,
             roster: Roster::default(),
             open: settings.open,
+            realtime: settings.realtime,
             end_at: settings.run_for.map(|time| Instant::now() + time),
             sleep: SleepWatch::new(),
             in_call: false,
