@@ -48,7 +48,7 @@ def play(words):
     verb, rest = words[0], words[1:]
     key, _, pace = verb.partition("@")
     if verb == "Type":
-        press("type", "--delay", "60", rest[0])
+        press("type", "--delay", "60" if camera else "5", rest[0])
     elif verb == "Sleep":
         time.sleep(seconds(rest[0]))
     elif verb.startswith("Ctrl+"):
