@@ -4,4 +4,4 @@
 
 use voicetui::playout::check;
 
-libfuzzer_sys::fuzz_target!(|bytes: &[u8]| check::playout(bytes));
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| check::playout(std::time::Instant::now(), bytes));

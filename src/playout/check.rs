@@ -40,10 +40,9 @@ struct Run {
 }
 
 /// Does what the bytes say: inserts, pulls, flushes. All that comes out is finite and bounded, and once the bytes have
-/// ended, a good sender is heard.
-pub fn playout(bytes: &[u8]) {
-    // Well after the process's clock began, so that earlier instants exist.
-    let start = Instant::now() + Duration::from_secs(1_000_000);
+/// ended, a good sender is heard. `now`: any moment; the script plays long after it, so that earlier instants exist.
+pub fn playout(now: Instant, bytes: &[u8]) {
+    let start = now + Duration::from_secs(1_000_000);
     let playout = Playout::new(Config::default()).expect("memory for the decoders");
     let mut run = Run { playout, start, now: Duration::ZERO, seq: 70_000, time: 0, out: vec![0.0; PULL_MAX].into_boxed_slice() };
     let mut script = Script(bytes);

@@ -1,5 +1,7 @@
 //! Any packets and any pulls: finite, bounded, and alive afterwards.
 
+use std::time::Instant;
+
 use proptest::prelude::*;
 
 use crate::playout::check;
@@ -9,7 +11,7 @@ proptest! {
 
     #[test]
     fn whatever_came_good_packets_are_heard_afterwards(bytes in prop::collection::vec(any::<u8>(), 0..2_000)) {
-        check::playout(&bytes);
+        check::playout(Instant::now(), &bytes);
     }
 }
 
@@ -19,6 +21,6 @@ fn the_fuzz_corpus_holds() {
     // A published package has no corpus.
     let Ok(entries) = std::fs::read_dir(dir) else { return };
     for entry in entries {
-        check::playout(&std::fs::read(entry.expect("a readable entry").path()).expect("a readable file"));
+        check::playout(Instant::now(), &std::fs::read(entry.expect("a readable entry").path()).expect("a readable file"));
     }
 }
