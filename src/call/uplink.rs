@@ -121,6 +121,13 @@ impl<E: Speak> Uplink<E> {
         let Self { slots, spurt, voice, seed, .. } = self;
         let wants = |format: fn(Format) -> bool| slots.iter().any(|slot| slot.plan.as_ref().is_some_and(|plan| format(plan.format)));
         let (wants_rtp, wants_pcm) = (wants(|format| format != Format::Pcm), wants(|format| format == Format::Pcm));
+        // Who joins in the middle of a spurt gets nothing that was gathered for others before.
+        if !wants_rtp {
+            voice.forget();
+        }
+        if !wants_pcm {
+            seed.forget();
+        }
         spurt.handle(frame, captured, on_air, &mut |leaving| {
             if leaving.first {
                 slots.iter_mut().for_each(|slot| slot.in_spurt = false);

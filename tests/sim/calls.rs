@@ -239,6 +239,19 @@ fn nobody_there_is_a_hint_once_and_never_an_end() {
 }
 
 #[test]
+fn no_failure_of_the_socket_ends_a_call() {
+    use voicetui::call::SendFailure::{Busy, Family, Forbidden, NoRoute, Other, Refused};
+    let mut world = World::new(39, Link::LAN);
+    world.add(A, |_| ());
+    world.dial(0, B, None);
+    for failure in [NoRoute, Forbidden, Refused, Family, Busy, Other].repeat(20) {
+        world.nodes[0].downlink.handle_send_error(world.now, at(B), failure);
+        world.drain(0);
+    }
+    assert_eq!((world.nodes[0].state(), world.nodes[0].infos().len()), (CallState::Live, 5), "{:?}", world.nodes[0].infos());
+}
+
+#[test]
 fn a_name_that_leads_nowhere_is_unreachable_with_a_sentence() {
     let mut world = World::new(36, Link::LAN);
     world.add(A, |_| ());

@@ -11,6 +11,8 @@ pub(crate) struct SeedBlocks {
     resampler: Resampler,
     gathered: [f32; SEED_SAMPLES],
     filled: usize,
+    /// Nothing has gone in since the last reset.
+    is_new: bool,
 }
 
 impl SeedBlocks {
@@ -18,15 +20,15 @@ impl SeedBlocks {
     /// The resampler could not be made; a sentence.
     pub(crate) fn new() -> Result<Self, String> {
         let resampler = Resampler::new(SAMPLE_RATE, SEED_RATE).map_err(|error| format!("No PCM can be sent: {error}."))?;
-        Ok(Self { resampler, gathered: [0.0; SEED_SAMPLES], filled: 0 })
+        Ok(Self { resampler, gathered: [0.0; SEED_SAMPLES], filled: 0, is_new: true })
     }
 
     /// Hands every whole block to `out`; after the last frame of a spurt the rest too, filled up with silence.
     pub(crate) fn handle(&mut self, leaving: &Leaving<'_>, out: &mut impl FnMut(&[u8; SEED_BYTES])) {
         if leaving.first {
-            self.resampler.reset();
-            self.filled = 0;
+            self.forget();
         }
+        self.is_new = false;
         self.push(leaving.frame, out);
         if leaving.last {
             // What is still inside the filter, then silence up to the block's end.
@@ -41,8 +43,16 @@ impl SeedBlocks {
         }
     }
 
+    /// Drops what is gathered: the next sample follows silence.
+    pub(crate) fn forget(&mut self) {
+        if !std::mem::replace(&mut self.is_new, true) {
+            self.resampler.reset();
+            self.filled = 0;
+        }
+    }
+
     fn push(&mut self, samples: &[f32], out: &mut impl FnMut(&[u8; SEED_BYTES])) {
-        let Self { resampler, gathered, filled } = self;
+        let Self { resampler, gathered, filled, .. } = self;
         resampler.process(samples, &mut |made| {
             for sample in made {
                 gathered[*filled] = *sample;

@@ -115,6 +115,23 @@ fn the_seeds_datagrams_are_whole_blocks() {
 }
 
 #[test]
+fn who_joins_in_the_middle_gets_nothing_said_before() {
+    let mut mic = Mic::new();
+    let long = SendPlan { frame_ms: 20, ..plan(A, Format::Rtp) };
+    mic.uplink.handle_plan(id(0), Some(long.clone()));
+    mic.uplink.handle_plan(id(1), Some(plan(B, Format::Pcm)));
+    mic.say(3, true);
+    mic.uplink.handle_plan(id(0), None);
+    mic.say(1, true);
+    let before = mic.headers(id(0)).len();
+    mic.uplink.handle_plan(id(0), Some(long));
+    mic.say(1, true);
+    assert_eq!(mic.headers(id(0)).len(), before, "the 10 ms left over are not sent to the next one there");
+    mic.say(1, true);
+    assert_eq!(mic.headers(id(0)).len(), before + 1);
+}
+
+#[test]
 fn another_ssrc_is_another_stream_and_another_address_is_not() {
     let mut mic = Mic::new();
     mic.uplink.handle_plan(id(0), Some(plan(A, Format::Rtp)));

@@ -94,11 +94,16 @@ impl<E: Speak> Voice<E> {
         self.encoder.tune(tuning);
     }
 
+    /// Drops what is gathered and remembered.
+    pub(crate) fn forget(&mut self) {
+        self.filled = 0;
+        self.sent = [None; COPIES_MAX + 1];
+    }
+
     /// Takes one leaving frame; true when a packet is complete: see [`Voice::packets`].
     pub(crate) fn handle(&mut self, leaving: &Leaving<'_>) -> bool {
         if leaving.first {
-            self.filled = 0;
-            self.sent = [None; COPIES_MAX + 1];
+            self.forget();
         }
         if self.filled == 0 {
             (self.at, self.captured) = (leaving.at, Some(leaving.captured));
