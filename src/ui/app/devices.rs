@@ -3,6 +3,9 @@
 use crate::engine::{Command, DeviceEntry, DeviceStatus, Direction};
 use crate::ui::text;
 
+/// The host of the devices that are no cards.
+const VIRTUAL: &str = "virtual";
+
 /// Which list the picker shows.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub enum List {
@@ -68,7 +71,7 @@ impl Devices {
     /// The lines of one list. Whoever has no device can still choose silence.
     #[must_use]
     pub fn choices(&self, list: List) -> Vec<Choice> {
-        let mut hosts: Vec<&str> = self.list.iter().map(|entry| entry.host.as_str()).collect();
+        let mut hosts: Vec<&str> = self.list.iter().map(|entry| entry.host.as_str()).filter(|host| *host != VIRTUAL).collect();
         hosts.sort_unstable();
         hosts.dedup();
         let several = hosts.len() > 1;
@@ -88,7 +91,8 @@ impl Devices {
         };
         let command = |id: &str| if direction == Direction::Input { Command::Input(id.into()) } else { Command::Output(id.into()) };
         let used = |name: &str| matches!(status, DeviceStatus::Open { name: open, .. } if open == name);
-        let entries = self.list.iter().filter(|entry| entry.direction == direction).map(|entry| Choice {
+        let offered = |entry: &&DeviceEntry| entry.direction == direction && !needs_a_file(entry);
+        let entries = self.list.iter().filter(offered).map(|entry| Choice {
             name: text::clean(&entry.name),
             detail: detail(entry, several),
             in_use: used(&entry.name) || used(&entry.id),
@@ -96,8 +100,17 @@ impl Devices {
         });
         let nothing = if direction == Direction::Input { ("silence", "No microphone") } else { ("null", "No loudspeaker") };
         let nothing = Choice { name: nothing.1.into(), detail: String::new(), in_use: used(nothing.0), command: command(nothing.0) };
-        entries.chain([nothing]).collect()
+        let mut choices: Vec<Choice> = entries.collect();
+        if !choices.iter().any(|choice| choice.command == nothing.command) {
+            choices.push(nothing);
+        }
+        choices
     }
+}
+
+/// Only the command line can say which file.
+fn needs_a_file(entry: &DeviceEntry) -> bool {
+    entry.host == VIRTUAL && entry.id.contains("FILE")
 }
 
 fn detail(entry: &DeviceEntry, several_hosts: bool) -> String {
@@ -157,10 +170,16 @@ mod tests {
         let mut devices = Devices::default();
         assert_eq!(devices.choices(List::Input).len(), 1);
         assert!(devices.choices(List::Host).is_empty());
-        devices.list = vec![entry("alsa", Direction::Input, "usb"), entry("pulseaudio", Direction::Output, "hdmi")];
+        devices.list = vec![
+            entry("alsa", Direction::Input, "usb"),
+            entry("pulseaudio", Direction::Output, "hdmi"),
+            entry("virtual", Direction::Input, "wav:FILE"),
+            entry("virtual", Direction::Input, "silence"),
+        ];
         let inputs = devices.choices(List::Input);
         assert_eq!((inputs[0].name.as_str(), inputs[0].detail.as_str()), ("The usb[31m", "default, alsa, 2 channels"));
         assert_eq!(inputs[0].command, Command::Input("usb".into()));
+        assert_eq!((inputs.len(), &inputs[1].command), (2, &Command::Input("silence".into())));
         assert_eq!(devices.choices(List::Output)[1].command, Command::Output("null".into()));
         assert_eq!(devices.choices(List::Host).len(), 2);
     }

@@ -126,7 +126,8 @@ pub fn stack(buf: &mut Buffer, area: Rect, row: u16, stack: &Stack, theme: &Them
 /// The top is the largest sum, at least `top_min`.
 pub fn stacked_area(buf: &mut Buffer, area: Rect, columns: &[[f32; 5]], top_min: f32, theme: &Theme) {
     let sum = |parts: &[f32; 5]| parts.iter().filter(|part| part.is_finite()).sum::<f32>();
-    let top = columns.iter().map(sum).fold(top_min, f32::max);
+    // A little air above the highest.
+    let top = columns.iter().map(sum).fold(top_min, f32::max) * 1.1;
     let shown = columns.len().min(usize::from(area.width));
     let full = f32::from(area.height) * 8.0;
     for (at, parts) in columns[columns.len() - shown..].iter().enumerate() {

@@ -6,6 +6,7 @@ use ratatui::style::Style;
 use unicode_width::UnicodeWidthStr;
 
 use super::{Scene, Zones, paint};
+use crate::engine::DeviceStatus;
 use crate::ui::action::View;
 
 /// Wide enough for the name and every tab's word.
@@ -63,6 +64,8 @@ fn microphone(scene: &Scene) -> (String, Style) {
     let glyphs = theme.glyphs;
     if snapshot.on_air {
         (format!(" {} ON AIR ", glyphs.live), theme.on_air)
+    } else if matches!(scene.app.devices.input, DeviceStatus::Lost { .. }) && !snapshot.mic_running {
+        (" no microphone ".into(), theme.bad)
     } else if snapshot.muted {
         (" MUTED ".into(), theme.warn)
     } else if snapshot.mic_running {

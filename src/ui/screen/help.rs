@@ -9,13 +9,14 @@ use super::{Scene, paint};
 use crate::ui::keymap::{self, Context};
 use crate::ui::text;
 
-/// Columns of the keys.
-const KEYS: u16 = 17;
+/// Columns of the keys, with room and without.
+const KEYS: [usize; 2] = [17, 10];
 
 type Row = Vec<(String, Style)>;
 
-fn lines(scene: &Scene) -> Vec<Row> {
+fn lines(scene: &Scene, width: u16) -> Vec<Row> {
     let theme = scene.theme;
+    let width = KEYS[usize::from(width < 60)];
     let mut lines = vec![
         vec![("Hold Space to talk; let go to stop. Nobody but you can open your microphone.".to_string(), theme.text)],
         vec![(format!("Here the end of a hold is {}.", how(scene)), theme.dim)],
@@ -26,7 +27,7 @@ fn lines(scene: &Scene) -> Vec<Row> {
         for binding in keymap::of(context) {
             let refused = (context == Context::Main).then(|| scene.app.refusal(binding.action, scene.snapshot)).flatten();
             let keys: Vec<String> = binding.keys.iter().map(|key| key.name()).collect();
-            let keys = format!("{:width$}", keys.join(" "), width = usize::from(KEYS));
+            let keys = format!("{:width$}", text::fit(&keys.join(" "), width - 1, theme.glyphs.ellipsis));
             lines.push(match refused {
                 None => vec![(keys, theme.key), (binding.help.to_string(), theme.text)],
                 Some(why) => vec![(keys, theme.dim), (binding.help.to_string(), theme.dim), (format!(" ({why})"), theme.dim)],
@@ -45,7 +46,7 @@ fn how(scene: &Scene) -> &'static str {
 
 pub fn draw(buf: &mut Buffer, area: Rect, scene: &Scene, scroll: u16) {
     let theme = scene.theme;
-    let lines = lines(scene);
+    let lines = lines(scene, area.width);
     let inner = paint::popup(buf, area, (90, lines.len() as u16 + 2), theme, "Help");
     let shown = usize::from(inner.height);
     let last = lines.len().saturating_sub(shown);

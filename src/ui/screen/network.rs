@@ -30,7 +30,7 @@ pub fn draw(buf: &mut Buffer, area: Rect, scene: &Scene) {
     }
     let [top, below] = Layout::vertical([Constraint::Length(12), Constraint::Min(6)]).areas(area);
     let [heard, sent] = Layout::horizontal([Constraint::Percentage(54), Constraint::Percentage(46)]).areas(top);
-    let name = text::fit(&scene.app.name(peer.id), 20, theme.glyphs.ellipsis);
+    let name = text::fit(&scene.app.name(peer.id), usize::from(area.width / 2 - 26), theme.glyphs.ellipsis);
     let arrow = theme.glyphs.arrow;
     let inner = paint::panel(buf, heard, theme, theme.border, &format!("{name} {arrow} you"), (&which(scene), theme.dim));
     figures(buf, inner, &hearing(peer, scene), peer, scene);

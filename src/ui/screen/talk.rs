@@ -175,7 +175,7 @@ fn button(buf: &mut Buffer, area: Rect, scene: &Scene) {
     let top = inner.height.saturating_sub(sign::ROWS + 3) / 2;
     sign::draw(buf, paint::rows(inner, top, sign::ROWS), face.sign, theme.glyphs, face.style);
     paint::centre(buf, inner, top + sign::ROWS + 1, &face.line, face.style);
-    let faint = if face.strong { face.style } else { face.style.patch(theme.dim) };
+    let faint = if face.style.bg.is_some() { face.style } else { face.style.patch(theme.dim) };
     paint::centre(buf, inner, inner.height - 1, face.rung, faint);
 }
 
