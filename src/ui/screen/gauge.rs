@@ -60,7 +60,7 @@ pub fn share(buf: &mut Buffer, area: Rect, row: u16, share: f32, theme: &Theme, 
 
 /// A curve of `values` (oldest first, NaN: unknown) at the right end of the row; its top is the largest value, at least `top_min`.
 pub fn spark(buf: &mut Buffer, area: Rect, row: u16, values: &[f32], top_min: f32, style: Style, theme: &Theme) {
-    if row >= area.height {
+    if row >= area.height || theme.calm {
         return;
     }
     let top = values.iter().copied().filter(|value| value.is_finite()).fold(top_min, f32::max);
@@ -125,6 +125,9 @@ pub fn stack(buf: &mut Buffer, area: Rect, row: u16, stack: &Stack, theme: &Them
 /// The parts of a sum over time, one above the other, newest at the right. `columns`: oldest first, NaN: unknown.
 /// The top is the largest sum, at least `top_min`.
 pub fn stacked_area(buf: &mut Buffer, area: Rect, columns: &[[f32; 5]], top_min: f32, theme: &Theme) {
+    if theme.calm {
+        return;
+    }
     let sum = |parts: &[f32; 5]| parts.iter().filter(|part| part.is_finite()).sum::<f32>();
     // A little air above the highest.
     let top = columns.iter().map(sum).fold(top_min, f32::max) * 1.1;

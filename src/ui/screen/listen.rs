@@ -51,7 +51,10 @@ fn draw_voice(buf: &mut Buffer, area: Rect, peer: &PeerSnapshot, scene: &Scene, 
     let theme = scene.theme;
     if theme.calm {
         let words = if peer.speaking { "speaking" } else { "silent" };
-        paint::centre(buf, area, area.height / 2, words, if peer.speaking { theme.accent } else { theme.dim });
+        let row = (area.height / 2).saturating_sub(1);
+        paint::centre(buf, area, row, words, if peer.speaking { theme.accent.patch(theme.title) } else { theme.dim });
+        let lost = format!("{} lost, {} late", text::count(peer.lost_packets), text::count(peer.late_packets));
+        paint::centre(buf, area, row + 2, &lost, theme.dim);
         return;
     }
     let height = area.height.saturating_sub(1);

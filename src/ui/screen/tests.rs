@@ -203,6 +203,18 @@ fn without_colour_and_without_unicode_it_still_says_everything() {
 }
 
 #[test]
+fn calm_shows_the_numbers_and_nothing_that_moves_along() {
+    for (name, keys) in [("talk", ""), ("listen", "2"), ("network", "3")] {
+        let moment = Moment::call().press(keys).with(|m| m.options.calm = true);
+        let before = moment.text(80, 24);
+        fake::speak(&moment.meters.mic.wave, 777, true);
+        fake::speak(&moment.meters.peer(fake::id(0)).wave, 777, true);
+        assert_eq!(before, moment.text(80, 24), "new sound scrolls nothing");
+        insta::assert_snapshot!(format!("{name}-calm-80x24"), before);
+    }
+}
+
+#[test]
 fn on_air_is_said_in_text_at_every_size_and_in_every_view() {
     for keys in ["", "2", "3", "4", "?", "i", "q", "c"] {
         for (width, height) in [(80, 24), (40, 12), (20, 6)] {
