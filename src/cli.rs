@@ -56,7 +56,7 @@ Examples:
 struct Cli {
     /// Whom to call: a name or an IP address, with :PORT if it is not 5005
     ///
-    /// IPv6 addresses are written as 2001:db8::1, or [2001:db8::1]:PORT with a port. A machine whose name is one of the commands below
+    /// IPv6 addresses are written as 2001:db8::1, or `[2001:db8::1]:PORT` with a port. A machine whose name is one of the commands below
     /// is called with its port: devices:5005.
     #[arg(value_parser = values::address)]
     address: Option<String>,
