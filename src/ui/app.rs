@@ -240,7 +240,7 @@ impl App {
         match state {
             // The keys belong to the call now: Space must talk.
             CallState::Live if self.mode == Mode::Field => self.mode = Mode::Main,
-            CallState::Ended(_) => self.say(&format!("{name}: {}", state.name()), Tone::Info, now),
+            CallState::Ended(reason) => self.say(&text::ended(&name, reason), Tone::Info, now),
             _ => {}
         }
     }

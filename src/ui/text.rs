@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
-use crate::engine::{CallState, PeerSnapshot};
+use crate::engine::{CallState, PeerSnapshot, Reason};
 use crate::units::{Format, Level};
 
 /// Longest text of a peer that is drawn, characters.
@@ -124,6 +124,22 @@ pub fn state(peer: &PeerSnapshot) -> String {
         CallState::RingingThere => format!("rings there {}", clock(peer.in_state)),
         CallState::Ringing => format!("is calling you {}", clock(peer.in_state)),
         other => other.name().to_string(),
+    }
+}
+
+/// How the call with `name` ended, a whole sentence.
+#[must_use]
+pub fn ended(name: &str, reason: Reason) -> String {
+    match reason {
+        Reason::HungUp => format!("You hung up on {name}."),
+        Reason::PeerHungUp => format!("{name} hung up."),
+        Reason::Declined => format!("{name} declined the call."),
+        Reason::WeDeclined => format!("You declined the call of {name}."),
+        Reason::Busy => format!("{name} is busy."),
+        Reason::NoAnswer => format!("{name} did not answer."),
+        Reason::Unreachable => format!("{name} cannot be reached."),
+        Reason::Missed => format!("{name} called and was not answered."),
+        Reason::TimedOut => format!("{name} fell silent and is gone."),
     }
 }
 

@@ -229,7 +229,7 @@ fn how_a_call_ended_is_said_and_problems_stay_longer() {
     app.tick(&snapshot);
     assert_eq!(app.message(), None);
     app.handle_notice(Notice::State { id: fake::id(0), state: CallState::Ended(Reason::NoAnswer) }, snapshot.now);
-    assert_eq!(app.message().expect("a word").text, "alice: no answer");
+    assert_eq!(app.message().expect("a word").text, "alice did not answer.");
 }
 
 #[test]
