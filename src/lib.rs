@@ -22,6 +22,17 @@
 //! ui, control --Command--> receiver, devices, disk       Notice --> ui, control       Controls, Meters: atomics
 //! ```
 //!
+//! ```text
+//! capture callback   meters, copies into the ring          wakes on the card
+//! playback callback  Playback: playouts, decoders, mixer   the card
+//! sender             Uplink: process, encode, send         unparked once a frame
+//! receiver           Downlink: states, timers, RTCP        socket, timers, commands
+//! devices            opens, watches, replaces streams      commands, a look each 100 ms
+//! input, ui (main)   the talk key's lease; the screen      the terminal; notices, 33 ms while something moves
+//! disk, control      recordings; stdin and the ctl socket  commands, taps
+//! resolver, signals  names; SIGTERM and its kin            those
+//! ```
+//!
 //! Who may import whom stands in `tests/layers.rs`, which enforces it.
 
 pub mod audio;

@@ -167,7 +167,7 @@ impl Frame {
 
         let media_socket = socket.try_clone().context("the system has no socket left")?;
         let sender = self.sender(mic, planned, failures, media_socket, tap_writer)?;
-        let sender = spawn("sender", move || sender.run())?;
+        let sender = spawn(self.mourner("sender"), move || sender.run())?;
         let mut socket = UdpSocket::from_std(socket);
         poll.registry().register(&mut socket, SOCKET, mio::Interest::READABLE).context("the socket cannot be watched")?;
         let links = Links {
@@ -183,10 +183,10 @@ impl Frame {
             sender: sender.thread().clone(),
         };
         let receiver = self.receiver(poll, socket, handle, links)?;
-        threads.push(spawn("receiver", move || receiver.run())?);
+        threads.push(spawn(self.mourner("receiver"), move || receiver.run())?);
         threads.push(sender);
         let waker = Arc::clone(&self.waker);
-        threads.push(spawn("resolver", move || resolver::run(&asked, &answers, &waker))?);
+        threads.push(spawn(self.mourner("resolver"), move || resolver::run(&asked, &answers, &waker))?);
         threads.push(self.devices(devices_commanded, mic_writer, playback, handles)?);
         threads.push(disk::spawn(&self.settings, disk_commanded, tap_reader, self.notices.clone())?);
         let control = self.control(commander.clone(), for_control)?;
@@ -202,6 +202,10 @@ impl Frame {
             control: Some(control),
             threads,
         })
+    }
+
+    fn mourner(&self, name: &'static str) -> Mourner {
+        Mourner { name, controls: Arc::clone(&self.controls), notices: self.notices.clone() }
     }
 
     fn control(&self, commander: Commander, watched: Receiver<Notice>) -> anyhow::Result<Control> {
@@ -328,6 +332,48 @@ fn random() -> anyhow::Result<StdRng> {
     StdRng::try_from_rng(&mut SysRng).context("the system gives no random numbers")
 }
 
-fn spawn(name: &str, body: impl FnOnce() + Send + 'static) -> anyhow::Result<JoinHandle<()>> {
-    thread::Builder::new().name(name.into()).spawn(body).with_context(|| format!("the system has no thread left for {name}"))
+/// A thread that must not die unnoticed: if it does, the microphone closes, the user is told, and the program ends.
+struct Mourner {
+    name: &'static str,
+    controls: Arc<Controls>,
+    notices: Notices,
+}
+
+impl Drop for Mourner {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            self.controls.release_all();
+            self.notices
+                .problem(format!("A part of voicetui has failed ({}): the call ends here. Please report it, with the log.", self.name));
+            self.notices.announce(Notice::Quit);
+        }
+    }
+}
+
+fn spawn(mourner: Mourner, body: impl FnOnce() + Send + 'static) -> anyhow::Result<JoinHandle<()>> {
+    let name = mourner.name;
+    let mourned = move || {
+        let _mourner = mourner;
+        body();
+    };
+    thread::Builder::new().name(name.into()).spawn(mourned).with_context(|| format!("the system has no thread left for {name}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::Holder;
+
+    #[test]
+    fn a_thread_that_dies_takes_the_microphone_and_the_program_with_it() {
+        let (notices, [heard]) = Notices::new::<1>();
+        let controls = Arc::new(Controls::default());
+        controls.hold(Holder::Open);
+        let mourner = Mourner { name: "doomed", controls: Arc::clone(&controls), notices };
+        let thread = spawn(mourner, || std::panic::resume_unwind(Box::new("an invariant"))).expect("a thread");
+        assert!(thread.join().is_err());
+        assert_eq!(controls.on_air(Instant::now()), None);
+        assert!(matches!(heard.try_recv(), Ok(Notice::Problem(sentence)) if sentence.contains("doomed")));
+        assert_eq!(heard.try_recv(), Ok(Notice::Quit));
+    }
 }
