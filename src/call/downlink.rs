@@ -105,6 +105,8 @@ pub struct Downlink {
     /// Streams are numbered for playout through the whole run.
     streams: u32,
     last_refused: Option<Instant>,
+    /// When it rang, latest last: a flood of callers rings no more often than people could call.
+    rings: VecDeque<Instant>,
 }
 
 impl Downlink {
@@ -127,6 +129,7 @@ impl Downlink {
             next_ticket: 0,
             streams: 0,
             last_refused: None,
+            rings: VecDeque::new(),
         }
     }
 
@@ -299,7 +302,9 @@ impl Downlink {
     }
 
     fn tell(&mut self, event: Event) {
-        if self.events.len() < EVENTS_MAX {
+        // What only informs may be lost in a flood; what moves a call must arrive, or somebody would be sent to after the end.
+        let informs = matches!(event, Event::Info(_) | Event::Problem(_) | Event::Name { .. } | Event::Missed { .. });
+        if !informs || self.events.len() < EVENTS_MAX {
             self.events.push_back(event);
         }
     }

@@ -11,6 +11,9 @@ use super::{Command, Controls, Holder, Meters, Notice, Notices, Switch};
 use crate::call::CallState;
 use crate::units::PeerId;
 
+/// How long a full queue is waited for at the end.
+const PATIENCE: Duration = Duration::from_secs(1);
+
 /// A handle that takes commands; clones share one engine.
 #[derive(Clone)]
 pub struct Commander {
@@ -65,9 +68,8 @@ impl Commander {
 
     /// Ends the threads that take commands, whoever still holds a clone of this.
     pub(super) fn end(&self) {
-        // Blocking for a moment if full: these threads always come back to their commands.
-        let _ = self.devices.send(DeviceCommand::End);
-        let _ = self.disk.send(DiskCommand::End);
+        let _ = self.devices.send_timeout(DeviceCommand::End, PATIENCE);
+        let _ = self.disk.send_timeout(DiskCommand::End, PATIENCE);
     }
 
     fn hand<T>(&self, channel: &Sender<T>, command: T) -> Result<(), String> {

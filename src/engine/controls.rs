@@ -109,6 +109,17 @@ impl Controls {
         self.on_air_until.iter().for_each(|until| until.store(0, Relaxed));
     }
 
+    /// The microphone was lost: everybody un-keys, and what is held down must be pressed anew; the latch goes on,
+    /// if it was set in the call that runs at this very moment.
+    pub fn release_all_but_open(&self) {
+        let call = self.call.fetch_add(1, Relaxed);
+        let open = Holder::Open as usize;
+        let held = self.on_air_until.iter().enumerate().filter(|(holder, _)| *holder != open);
+        held.for_each(|(_, until)| until.store(0, Relaxed));
+        // Another thread's release in between has moved the count on: then this goes nowhere, and the latch falls.
+        let _ = self.leased_in[open].compare_exchange(call, call + 1, Relaxed, Relaxed);
+    }
+
     /// Whether `holder`'s lease covers the moment `at`.
     #[must_use]
     pub fn holds(&self, holder: Holder, at: Instant) -> bool {
@@ -225,6 +236,22 @@ mod tests {
         controls.set_muted(false);
         controls.release_all();
         assert_eq!(controls.on_air(start), None);
+    }
+
+    #[test]
+    fn a_lost_microphone_lets_go_of_all_but_the_latch() {
+        let controls = Controls::default();
+        let now = Instant::now();
+        controls.hold(Holder::Key);
+        controls.release_all_but_open();
+        assert_eq!(controls.on_air(now), None);
+        controls.hold(Holder::Open);
+        controls.lease(Holder::Mouse, now + Duration::from_secs(1));
+        controls.release_all_but_open();
+        assert_eq!((controls.on_air(now), controls.holds(Holder::Mouse, now)), (Some(Holder::Open), false));
+        controls.release_all();
+        controls.release_all_but_open();
+        assert_eq!(controls.on_air(now), None, "a latch of an earlier call stays down");
     }
 
     #[test]

@@ -22,7 +22,7 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender, bounded, select};
 
-use super::{CallState, Controls, DeviceStatus, Holder, Meters, Notice, Notices};
+use super::{CallState, Controls, DeviceStatus, Meters, Notice, Notices};
 use crate::audio::resample::RateError;
 use crate::os::sound::{Backend, DeviceEntry, Direction, InputCallback, OpenError, Opened, OutputCallback, Stream, StreamFormat};
 use crate::units::PeerId;
@@ -290,11 +290,7 @@ impl<E: Ear> Devices<E> {
             match &event {
                 // Unseen and unheard, nobody stays on air: what is held must be pressed anew. The latch lasts until hang-up.
                 Event::Lost { was_running: true, .. } => {
-                    let open = self.controls.holds(Holder::Open, Instant::now());
-                    self.controls.release_all();
-                    if open {
-                        self.controls.hold(Holder::Open);
-                    }
+                    self.controls.release_all_but_open();
                 }
                 Event::Xruns(count) => tracing::debug!(count, "microphone overruns"),
                 _ => {}

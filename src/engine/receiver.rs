@@ -285,7 +285,8 @@ impl ReceiverThread {
             self.links.notices.problem(format!("{} cannot be heard: {error}.", self.roster.label(id)));
             return;
         }
-        let _ = self.links.disk.send(DiskCommand::Peer { id, label: self.roster.label(id), tap: reader });
+        // A disk that hangs costs a recording, not the call.
+        let _ = self.links.disk.try_send(DiskCommand::Peer { id, label: self.roster.label(id), tap: reader });
     }
 
     /// A call that this side placed or answered begins: once in its life, whatever the other side says later. Whoever comes in
@@ -294,13 +295,25 @@ impl ReceiverThread {
         self.watch_call();
         if self.roster.entry(id).is_some_and(|peer| peer.incoming) {
             self.controls.release_all();
-        } else if self.open {
+        } else if self.open && !self.visitors() {
             self.controls.hold(Holder::Open);
         }
         self.open_playout(id);
     }
 
+    /// Whether somebody from outside is in the call: `--open` is for those that this side calls, alone.
+    fn visitors(&self) -> bool {
+        let live = |id: &PeerId| self.meters.state(*id) == CallState::Live;
+        self.roster.entries().any(|(id, peer)| peer.incoming && live(&id))
+    }
+
+    /// A peer enters a state. A hang-up, either side's, closes an open microphone even while others stay: it was opened for
+    /// those who were there.
     fn enter(&mut self, id: PeerId, state: CallState) {
+        if matches!(state, CallState::Ended(_)) && self.meters.state(id) == CallState::Live {
+            self.controls.release(Holder::Open);
+            self.controls.release(Holder::Ctl);
+        }
         self.meters.set_state(id, state, Instant::now());
         self.tell(Notice::State { id, state });
     }

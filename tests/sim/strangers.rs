@@ -123,6 +123,65 @@ fn no_answer_is_longer_than_its_question_and_none_comes_unasked() {
 }
 
 #[test]
+fn a_crowd_of_callers_rings_no_more_often_than_people_call() {
+    let mut world = listening(16);
+    // Each calls, goes, and the next calls: 5,000 of them in ten seconds.
+    for n in 0..5_000u32 {
+        let from = format!("10.0.0.9:{}", 20_000 + n);
+        for word in [CallWord::Calling, CallWord::Calling, CallWord::Ended] {
+            world.send(&from, A, &control(n, word, 0, n + 1));
+        }
+        world.run(Duration::from_millis(2));
+    }
+    let rings = world.nodes[0].rings();
+    assert!((1..=20).contains(&rings), "{rings} rings");
+    assert!(world.nodes[0].missed().len() <= 20 + 12, "{} missed calls", world.nodes[0].missed().len());
+}
+
+#[test]
+fn after_a_hang_up_a_question_brings_no_longer_answer() {
+    let mut world = World::new(17, Link::IDEAL);
+    world.add(A, |config| config.name = "A name of some length, to be told to friends".into());
+    world.listen(F);
+    world.dial(0, F, None);
+    world.run(SECOND);
+    world.hang_up(0);
+    world.run(Duration::from_millis(50));
+    let before: usize = world.inbox(F).iter().map(Vec::len).sum();
+    let mut asked = 0;
+    for _ in 0..300 {
+        let mut out = [0; 64];
+        let mut writer = rtcp::Writer::new(&mut out);
+        writer.receiver_report(Ssrc(3), &[]).and_then(|()| writer.app(Ssrc(3), app::NAME, &[])).expect("room");
+        let len = writer.finish();
+        asked += len;
+        world.send(F, A, &out[..len]);
+        world.run(Duration::from_millis(1));
+    }
+    let told = world.inbox(F).iter().map(Vec::len).sum::<usize>() - before;
+    // Its own farewells, said a few times unasked, come on top.
+    assert!(told <= asked + 4 * 512, "{told} bytes for {asked}");
+}
+
+#[test]
+fn a_goodbye_from_elsewhere_does_not_end_a_call_to_somebody_who_only_listens() {
+    let mut world = World::new(18, Link::IDEAL);
+    world.add(A, |_| ());
+    world.dial(0, F, None);
+    world.run(SECOND);
+    let mut out = [0; 64];
+    let mut writer = rtcp::Writer::new(&mut out);
+    writer.receiver_report(Ssrc(3), &[]).and_then(|()| writer.bye(Ssrc(3), None)).expect("room");
+    let len = writer.finish();
+    world.send("10.0.0.9:41234", A, &out[..len]);
+    world.run(3 * SECOND);
+    assert_eq!(world.nodes[0].state(), CallState::Live);
+    world.send(F, A, &out[..len]);
+    world.run(3 * SECOND);
+    assert!(world.nodes[0].ended(Reason::PeerHungUp));
+}
+
+#[test]
 fn media_is_never_answered_before_the_user_does() {
     let mut world = listening(7);
     world.listen(F);

@@ -54,3 +54,28 @@ fn two_files_and_a_recording_need_no_sound_card() {
         .collect();
     assert!(recorded.iter().any(|share| *share >= 0.9), "no recording holds the voice: {recorded:?}");
 }
+
+#[test]
+fn who_came_in_by_itself_does_not_inherit_an_open_microphone() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let devices = ["--input", "voice", "--output", "null", "--auto-answer", "all"];
+    let start = |name: &str, more: &[&str]| Voicetui::start(&dir.path().join(name), &[&devices, more].concat(), &[]);
+    let mut a = start("a", &["--open"]);
+    let mut visitor = start("visitor", &[]);
+    visitor.say(&format!("call 127.0.0.1:{}", a.port));
+    a.wait_peer("the visitor", |peer| peer["state"] == "live" && peer["incoming"] == true);
+    let b = start("b", &[]);
+    a.say(&format!("call 127.0.0.1:{}", b.port));
+    let called = format!("127.0.0.1:{}", b.port);
+    let live = |event: &serde_json::Value| {
+        event["event"] == "stats" && event["peers"][1]["peer"] == called && event["peers"][1]["state"] == "live"
+    };
+    let stats = a.wait("the called peer", live);
+    assert_eq!(stats["on_air"], false, "--open reaches a visitor: {stats}");
+    a.say("open on");
+    a.wait("word of being on air", |event| event["event"] == "on_air" && event["on"] == true);
+    b.quit();
+    a.wait("the microphone to close with the hang-up", |event| event["event"] == "on_air" && event["on"] == false);
+    visitor.quit();
+    a.quit();
+}

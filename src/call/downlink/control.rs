@@ -154,7 +154,9 @@ impl Downlink {
         }
         let both_ended = peer.is_ended() && peer.leg.their_word == Some(CallWord::Ended) && peer.leg.echoed == Some(peer.leg.word);
         if !both_ended {
-            self.send_control(now, id);
+            // Whoever it was accepted from, a question from a spoofed address brings no more than it cost.
+            let room = std::mem::take(&mut peer.allowance);
+            self.send_within(now, id, room);
         }
     }
 
@@ -171,6 +173,7 @@ impl Downlink {
     fn take_reports(&mut self, now: Instant, id: PeerId, from: SocketAddr, compound: Compound<'_>) {
         let middle = ntp_middle(self.author.clock.ntp(now));
         let Some(peer) = self.peer_mut(id) else { return };
+        let was_at = peer.is_at(from);
         if !peer.is_vtui && peer.remote != Some(from) {
             peer.rtcp_from = Some(from);
         }
@@ -185,7 +188,7 @@ impl Downlink {
                 }
                 Item::ReceiverReport(report) => report.blocks.for_each(|block| take_block(peer, &block, middle)),
                 Item::Xr(xr) => xr.blocks.for_each(|block| take_times(now, peer, xr.ssrc, block, middle)),
-                Item::Bye(bye) => bye.ssrcs().for_each(|ssrc| take_bye(now, peer, ssrc)),
+                Item::Bye(bye) => bye.ssrcs().for_each(|ssrc| take_bye(now, peer, ssrc, was_at)),
                 _ => {}
             }
         }
@@ -198,7 +201,7 @@ impl Downlink {
 
 /// Whether a statement is about the call that this ended peer had.
 fn same_call(peer: &Peer, said: &Said<'_>) -> bool {
-    said.ours == peer.leg.ours || (said.ours == 0 && said.theirs == peer.leg.theirs)
+    said.ours == peer.leg.ours || (said.ours == 0 && said.theirs != 0 && said.theirs == peer.leg.theirs)
 }
 
 /// What the peer says of our stream.
@@ -229,8 +232,9 @@ fn take_times(now: Instant, peer: &mut Peer, from: Ssrc, block: Block<'_>, now_m
 }
 
 /// A source says goodbye. It ends the call unless another source of the peer goes on; between voicetuis their words decide.
-fn take_bye(now: Instant, peer: &mut Peer, ssrc: Ssrc) {
-    let is_heard = peer.media.current().is_none_or(|source| source.ssrc == ssrc);
+/// Of a peer that has never been heard, only the address it is known at (`was_at`) can say so.
+fn take_bye(now: Instant, peer: &mut Peer, ssrc: Ssrc, was_at: bool) {
+    let is_heard = peer.media.current().map_or(was_at, |source| source.ssrc == ssrc);
     if let Some(source) = peer.media.source_mut(ssrc) {
         source.bye = true;
     }

@@ -18,6 +18,9 @@ use crate::wire::rtp;
 
 /// Unanswered rings at once.
 const RINGS_MAX: usize = 3;
+/// Rings in [`RINGS_SPAN`], at most: a full call of 16 and some, no flood.
+const RINGS_IN_SPAN: usize = 20;
+const RINGS_SPAN: Duration = Duration::from_secs(10);
 /// A refused caller is reported as missed this often at most, whoever it is.
 const REFUSED_PAUSE: Duration = Duration::from_secs(1);
 /// Who found us busy is not asked again for this long.
@@ -182,7 +185,14 @@ impl Downlink {
     /// Takes a slot and rings. `None`: busy.
     fn ring(&mut self, now: Instant, from: SocketAddr, format: Format) -> Option<PeerId> {
         let ringing = self.all().filter(|peer| peer.state == CallState::Ringing).count();
-        let id = if ringing < RINGS_MAX { self.take_slot(now, from.to_string(), format, true) } else { None };
+        while self.rings.front().is_some_and(|at| now.saturating_duration_since(*at) > RINGS_SPAN) {
+            self.rings.pop_front();
+        }
+        let id = if ringing < RINGS_MAX && self.rings.len() < RINGS_IN_SPAN {
+            self.take_slot(now, from.to_string(), format, true)
+        } else {
+            None
+        };
         let Some(id) = id else {
             let pause = self.last_refused.is_none_or(|last| now.saturating_duration_since(last) >= REFUSED_PAUSE);
             if pause {
@@ -191,6 +201,7 @@ impl Downlink {
             }
             return None;
         };
+        self.rings.push_back(now);
         if let Some(peer) = self.peer_mut(id) {
             peer.leg.word = CallWord::Ringing;
         }

@@ -84,10 +84,16 @@ impl Downlink {
     /// Tells the peer all there is to tell: to each of its addresses until one has answered. Who was not accepted gets one
     /// datagram for one of its own, and no longer one.
     pub(super) fn send_control(&mut self, now: Instant, id: PeerId) {
+        let Some(peer) = self.peer_mut(id) else { return };
+        let room = if peer.accepted { CONTROL_MAX } else { std::mem::take(&mut peer.allowance) };
+        self.send_within(now, id, room);
+    }
+
+    /// The same in `room` bytes at most.
+    pub(super) fn send_within(&mut self, now: Instant, id: PeerId, room: usize) {
         let Some(peer) = self.peers[id.slot()].as_deref_mut() else { return };
-        let room = if peer.accepted { CONTROL_MAX } else { std::mem::take(&mut peer.allowance).min(CONTROL_MAX) };
         let mut out = [0; CONTROL_MAX];
-        let len = self.author.compose(peer, now, &mut out[..room]);
+        let len = self.author.compose(peer, now, &mut out[..room.min(CONTROL_MAX)]);
         let to = addresses(peer);
         if len == 0 {
             return;

@@ -5,6 +5,7 @@ use std::sync::{Mutex, MutexGuard};
 
 use super::*;
 use crate::audio::Frame;
+use crate::engine::Holder;
 use crate::os::sound::{Failure, Health, MakeInput, MakeOutput, Sound};
 use crate::os::virtual_sound;
 use crate::os::wav::WavReader;
