@@ -197,8 +197,14 @@ impl App {
                 self.missed.insert(0, Missed { address: text::clean(&address), at });
                 self.missed.truncate(MISSED_MAX);
             }
-            Notice::Device { direction, status } => self.devices.set_status(direction, status),
-            Notice::Devices(list) => self.devices.list = list,
+            Notice::Device { direction, status } => {
+                self.devices.set_status(direction, status);
+                self.follow_devices();
+            }
+            Notice::Devices(list) => {
+                self.devices.list = list;
+                self.follow_devices();
+            }
             Notice::Recording { files } => {
                 let said = match files.first() {
                     Some(file) => format!("Recording to {}", file.parent().unwrap_or(file).display()),

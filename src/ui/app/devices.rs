@@ -132,6 +132,8 @@ fn detail(entry: &DeviceEntry, several_hosts: bool) -> String {
 pub struct Picker {
     pub list: List,
     rows: [usize; 3],
+    /// The user has chosen a row: it stays where it is.
+    moved: bool,
 }
 
 impl Picker {
@@ -140,14 +142,23 @@ impl Picker {
         self.rows[self.list as usize]
     }
 
+    /// Until the user moves, the row is that of the device in use: Enter alone changes nothing.
+    pub fn follow(&mut self, devices: &Devices) {
+        if !self.moved {
+            self.rows = List::ALL.map(|list| devices.choices(list).iter().position(|choice| choice.in_use).unwrap_or(0));
+        }
+    }
+
     /// Up or down, not over the ends.
     pub fn step(&mut self, down: bool, choices: usize) {
+        self.moved = true;
         let row = &mut self.rows[self.list as usize];
         *row = if down { (*row + 1).min(choices.saturating_sub(1)) } else { row.saturating_sub(1) };
     }
 
     /// The row that was clicked.
     pub fn point(&mut self, row: usize) {
+        self.moved = true;
         self.rows[self.list as usize] = row;
     }
 
@@ -186,6 +197,17 @@ mod tests {
 
     #[test]
     fn the_row_stays_inside_its_list() {
+        let devices = Devices {
+            list: ["a", "b", "c"].map(|id| entry("alsa", Direction::Input, id)).into(),
+            input: DeviceStatus::Open { name: "c".into(), rate: 48_000, channels: 1, block: None },
+            ..Devices::default()
+        };
+        let mut picker = Picker::default();
+        picker.follow(&devices);
+        assert_eq!(picker.row(), 2, "the device in use");
+        picker.step(false, 3);
+        picker.follow(&devices);
+        assert_eq!(picker.row(), 1, "where the user went");
         let mut picker = Picker::default();
         picker.step(false, 3);
         (0..9).for_each(|_| picker.step(true, 3));

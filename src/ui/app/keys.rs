@@ -106,6 +106,7 @@ impl App {
             Action::Choose => self.choose(),
             Action::Devices => {
                 self.mode = Mode::Picker(Picker::default());
+                self.follow_devices();
                 self.command(Command::ListDevices);
                 self.command(level_test(true));
             }
@@ -187,6 +188,12 @@ impl App {
             self.command(level_test(false));
         }
         self.mode = Mode::Main;
+    }
+
+    pub(super) fn follow_devices(&mut self) {
+        if let Mode::Picker(picker) = &mut self.mode {
+            picker.follow(&self.devices);
+        }
     }
 
     fn turn_list(&mut self, by: usize) {
