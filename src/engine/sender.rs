@@ -71,7 +71,6 @@ impl SenderThread {
 
     fn take_plans(&mut self) {
         while let Ok((id, plan)) = self.plans.try_recv() {
-            self.sent[id.slot()].store(SentCounts::default());
             self.uplink.handle_plan(id, plan);
             self.publish(id);
         }

@@ -209,12 +209,16 @@ fn take_block(peer: &mut Peer, block: &ReportBlock, now_middle: u32) {
     if block.ssrc != peer.ssrc {
         return;
     }
-    if let Some(rtt) = round_trip(now_middle, block) {
-        peer.rtt_ms = Some(rtt.as_secs_f32() * 1_000.0);
-    }
+    take_round_trip(peer, block, now_middle);
     let percent = f32::from(block.fraction_lost) * 100.0 / 256.0;
     peer.heard_lost_percent = Some(percent);
     peer.armour.handle_loss(percent);
+}
+
+fn take_round_trip(peer: &mut Peer, block: &ReportBlock, now_middle: u32) {
+    if let Some(rtt) = round_trip(now_middle, block) {
+        peer.rtt_ms = Some(rtt.as_secs_f32() * 1_000.0);
+    }
 }
 
 /// The round trip without a sender report of ours (RFC 3611, 4.5).
@@ -223,9 +227,7 @@ fn take_times(now: Instant, peer: &mut Peer, from: Ssrc, block: Block<'_>, now_m
         Block::ReceiverTime(ntp) => peer.their_time = Some((from, ntp_middle(ntp), now)),
         Block::Dlrr(answer) if answer.ssrc == peer.ssrc => {
             let block = ReportBlock { last_sr: answer.last_time, delay_since_last_sr: answer.delay, ..ReportBlock::default() };
-            if let Some(rtt) = round_trip(now_middle, &block) {
-                peer.rtt_ms = Some(rtt.as_secs_f32() * 1_000.0);
-            }
+            take_round_trip(peer, &block, now_middle);
         }
         _ => {}
     }
