@@ -264,20 +264,21 @@ fn hearer_rows(buf: &mut Buffer, area: Rect, scene: &Scene, zones: &mut Zones) {
         let words = heard_words(peer, scene);
         let room = usize::from(line.width.saturating_sub(x + 1));
         x += paint::text(buf, line, 0, x, &text::fit(&words, room, theme.glyphs.ellipsis), heard_style(peer, scene));
-        let aside = aside(peer, scene);
-        if aside.width() as u16 + x + 3 < line.width {
+        let room = usize::from(line.width.saturating_sub(x + 3));
+        if let Some(aside) = aside(peer, scene, room) {
             paint::right(buf, Rect { width: line.width - 1, ..line }, 0, &aside, theme.dim);
         }
         zones.peers.push((line, peer.id));
     }
 }
 
-/// `10.0.1.217  rtp  in call 2:13`
-fn aside(peer: &PeerSnapshot, scene: &Scene) -> String {
+/// `10.0.1.217  rtp  in call 2:13`; in less than `room` columns the address goes first, the time in the call last.
+fn aside(peer: &PeerSnapshot, scene: &Scene, room: usize) -> Option<String> {
     let address = scene.app.info(peer.id).map(|info| info.address.as_str()).filter(|address| *address != scene.app.name(peer.id));
     let state = if peer.state == CallState::Live { text::state(peer) } else { String::new() };
     let parts = [address.unwrap_or_default(), peer.format.name(), &state];
-    parts.iter().filter(|part| !part.is_empty()).copied().collect::<Vec<_>>().join("  ")
+    let from = |first: usize| parts[first..].iter().filter(|part| !part.is_empty()).copied().collect::<Vec<_>>().join("  ");
+    (0..parts.len()).map(from).find(|aside| !aside.is_empty() && aside.width() < room)
 }
 
 fn heard_words(peer: &PeerSnapshot, scene: &Scene) -> String {
