@@ -22,7 +22,7 @@ mod start;
 pub mod tap;
 pub mod wave;
 
-pub use crate::call::{CallState, Reason};
+pub use crate::call::{CallState, Reason, SendReason, Sending};
 pub use command::{Command, SEALED_NOT_YET, Switch, Target, WORDS};
 pub use commander::Commander;
 pub use controls::{Controls, Holder};

@@ -201,6 +201,12 @@ impl Playout {
         Some(Ppm(sender + card))
     }
 
+    /// The next packet that came after its place had been given up: how many samples had been pulled when that place went
+    /// out. To be drained after each pull.
+    pub fn poll_late(&mut self) -> Option<u64> {
+        None
+    }
+
     /// A talk spurt is being played (or a gap in one bridged).
     #[must_use]
     pub fn is_speaking(&self) -> bool {

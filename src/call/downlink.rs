@@ -280,6 +280,7 @@ impl Downlink {
             frame_ms: media.frame_ms,
             heard_lost_percent: peer.heard_lost_percent,
             heard_delay_ms: heard_delay,
+            sending: None,
         }
     }
 

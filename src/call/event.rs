@@ -89,6 +89,42 @@ pub struct PlayoutView {
     pub late_packets: u64,
 }
 
+/// Why this side's voice travels as it does.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[repr(u8)]
+pub enum SendReason {
+    /// The peer tells nothing of what it receives (yet).
+    #[default]
+    Unheard = 0,
+    /// All arrives.
+    Clean = 1,
+    /// Packets get lost one by one.
+    Loss = 2,
+    /// Packets get lost in bursts.
+    Bursts = 3,
+    /// The way is too narrow for more.
+    Narrow = 4,
+    /// Losses have ended; what was done against them is being taken back.
+    Easing = 5,
+}
+
+impl SendReason {
+    pub const ALL: [Self; 6] = [Self::Unheard, Self::Clean, Self::Loss, Self::Bursts, Self::Narrow, Self::Easing];
+}
+
+/// How this side's voice goes to one peer now.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Sending {
+    /// Of the codec, bit/s.
+    pub bitrate: u32,
+    pub frame_ms: u8,
+    /// Earlier frames that travel with each packet again, 0..=4.
+    pub copies: u8,
+    /// Frames between one copy and the next; 1: the frames just before.
+    pub spacing: u8,
+    pub reason: SendReason,
+}
+
 /// What the receiver thread copies into a peer's meters after each wake-up. `None`: unknown.
 #[derive(Clone, Copy, PartialEq, Debug, Default)]
 pub struct Report {
@@ -109,6 +145,8 @@ pub struct Report {
     pub heard_lost_percent: Option<f32>,
     /// Mouth-to-ear delay of our voice over there, from its reports, ms.
     pub heard_delay_ms: Option<f32>,
+    /// `None`: nothing is sent to this peer.
+    pub sending: Option<Sending>,
 }
 
 /// What the socket brought apart from any peer; only grows.

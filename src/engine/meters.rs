@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use super::controls::{Controls, Holder};
 use super::wave::Wave;
-use crate::call::CallState;
+use crate::call::{CallState, SendReason, Sending};
 use crate::units::{Format, Level, MAX_PEERS, PeerId};
 
 /// A count that only grows.
@@ -56,6 +56,33 @@ impl Gauge {
     #[must_use]
     pub fn get(&self) -> Option<f32> {
         Some(f32::from_bits(self.0.load(Relaxed))).filter(|value| value.is_finite())
+    }
+}
+
+/// How our voice goes to a peer, in one word: 24 bits of rate in units of 8 bit/s, then frame, copies, spacing, reason.
+#[derive(Debug, Default)]
+pub struct SendingCell(AtomicU64);
+
+impl SendingCell {
+    pub fn set(&self, sending: Option<Sending>) {
+        let word = sending.map_or(0, |s| {
+            let bytes = [1, s.frame_ms, s.copies, s.spacing, s.reason as u8].into_iter().fold(0, |word, byte| word << 8 | u64::from(byte));
+            u64::from(s.bitrate / 8) << 40 | bytes
+        });
+        self.0.store(word, Relaxed);
+    }
+
+    #[must_use]
+    pub fn get(&self) -> Option<Sending> {
+        let word = self.0.load(Relaxed);
+        let byte = |at: u32| (word >> (8 * at)) as u8;
+        (byte(4) == 1).then(|| Sending {
+            bitrate: (word >> 40) as u32 * 8,
+            frame_ms: byte(3),
+            copies: byte(2),
+            spacing: byte(1),
+            reason: SendReason::ALL.get(usize::from(byte(0))).copied().unwrap_or_default(),
+        })
     }
 }
 
@@ -146,6 +173,7 @@ pub struct PeerMeters {
     pub heard_lost_percent: Gauge,
     /// Mouth-to-ear delay of our voice over there, from its reports.
     pub heard_delay_ms: Gauge,
+    pub sending: SendingCell,
 
     pub sent_packets: Counter,
     pub sent_bytes: Counter,
@@ -198,6 +226,7 @@ impl PeerMeters {
             &self.drift_ppm,
         ];
         gauges.into_iter().for_each(Gauge::clear);
+        self.sending.set(None);
         let _ = self.peak.take();
         self.speaking.store(false, Relaxed);
         self.wave.clear();
@@ -301,6 +330,7 @@ pub struct PeerSnapshot {
     pub drift_ppm: Option<f32>,
     pub heard_lost_percent: Option<f32>,
     pub heard_delay_ms: Option<f32>,
+    pub sending: Option<Sending>,
     pub stack: Stack,
     pub level: Level,
     pub speaking: bool,
@@ -348,6 +378,7 @@ impl PeerSnapshot {
             drift_ppm: peer.drift_ppm.get(),
             heard_lost_percent: peer.heard_lost_percent.get(),
             heard_delay_ms: peer.heard_delay_ms.get(),
+            sending: peer.sending.get(),
             stack,
             level: peer.peak.take(),
             speaking: peer.speaking.load(Relaxed),

@@ -8,16 +8,20 @@ pub enum Step {
     Idle = 0,
     /// Voice as it came.
     Played = 1,
-    /// Voice from a redundant copy or a retransmission.
-    Repaired = 2,
+    /// Voice from a retransmission.
+    Nack = 2,
+    /// Voice from a redundant copy (RFC 2198).
+    Red = 3,
+    /// Voice from the low-bitrate copy in the packet after.
+    Lbrr = 4,
     /// Made up by the codec.
-    Concealed = 3,
+    Concealed = 5,
     /// Silence where voice was due.
-    Lost = 4,
+    Lost = 6,
 }
 
 impl Step {
-    pub const ALL: [Self; 5] = [Self::Idle, Self::Played, Self::Repaired, Self::Concealed, Self::Lost];
+    pub const ALL: [Self; 7] = [Self::Idle, Self::Played, Self::Nack, Self::Red, Self::Lbrr, Self::Concealed, Self::Lost];
 }
 
 /// What one pull was made of.
@@ -72,6 +76,8 @@ pub struct Counters {
     /// Samples of `voice_samples` that were made up, or silent in their place. Known once the gap has ended: the end of a
     /// talk spurt is no loss.
     pub concealed_samples: u64,
+    /// Gaps that the `concealed_samples` lie in: their ratio is the mean length of a gap.
+    pub concealed_gaps: u64,
     /// Samples added by time-stretching.
     pub stretched_plus: u64,
     /// Samples taken away by time-stretching, and by cuts.

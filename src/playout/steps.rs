@@ -178,7 +178,8 @@ impl Playout {
         let step = match origin {
             _ if comfort => Step::Idle,
             Origin::Media => Step::Played,
-            Origin::Red | Origin::Nack => Step::Repaired,
+            Origin::Red => Step::Red,
+            Origin::Nack => Step::Nack,
         };
         *match origin {
             Origin::Media => &mut self.counters.played,
@@ -226,7 +227,7 @@ impl Playout {
             let copy = self.buffer.get(seq).map(|stored| self.decoder.decode_fec(stored.packet.payload(), &mut self.scratch[..self.frame]));
             if let Some(Ok(len)) = copy.filter(|copy| copy.is_ok_and(|len| len > 0)) {
                 self.counters.repaired_lbrr += 1;
-                return self.append_real(len, Step::Repaired);
+                return self.append_real(len, Step::Lbrr);
             }
         }
         self.conceal_lost(frame);
@@ -237,6 +238,7 @@ impl Playout {
         self.counters.lost += 1;
         self.counters.voice_samples += len as u64;
         self.counters.concealed_samples += len as u64;
+        self.counters.concealed_gaps += u64::from(self.state.concealed == 0);
         let step = if self.state.concealed < CONCEALED_MAX { Step::Concealed } else { Step::Lost };
         self.make_up(len, step);
     }
@@ -278,6 +280,7 @@ impl Playout {
         };
         self.counters.voice_samples += due as u64;
         self.counters.concealed_samples += due as u64;
+        self.counters.concealed_gaps += u64::from(due > 0);
     }
 
     fn make_up(&mut self, len: usize, step: Step) {

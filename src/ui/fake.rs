@@ -38,6 +38,7 @@ pub fn peer(slot: usize) -> PeerSnapshot {
         drift_ppm: Some(32.0),
         heard_lost_percent: Some(0.2),
         heard_delay_ms: Some(38.2),
+        sending: None,
         stack: Stack { microphone: Some(5.1), frame: Some(16.5), network: Some(1.7), playout: Some(12.3), card: Some(5.0) },
         level: Level(-14.0),
         speaking: true,

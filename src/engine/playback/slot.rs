@@ -129,7 +129,7 @@ fn mark(step: Step) -> Mark {
     match step {
         Step::Idle => Mark::Idle,
         Step::Played => Mark::Played,
-        Step::Repaired => Mark::Repaired,
+        Step::Nack | Step::Red | Step::Lbrr => Mark::Repaired,
         Step::Concealed => Mark::Concealed,
         Step::Lost => Mark::Lost,
     }
