@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
+use voicetui::wire;
 
 /// How datagrams get lost.
 #[derive(Clone, Copy, Debug)]
@@ -64,6 +65,9 @@ struct Flight {
     bytes: Vec<u8>,
 }
 
+/// A way with a mind of its own: when a datagram sent then arrives, if it does.
+pub type Fate = Box<dyn FnMut(Instant) -> Option<Instant> + Send>;
+
 /// All links, and what is under way.
 pub struct Net {
     pub link: Link,
@@ -77,6 +81,10 @@ pub struct Net {
     bad_spell: HashMap<(SocketAddr, SocketAddr), bool>,
     /// Datagrams and bytes: from, to.
     pub sent: HashMap<(SocketAddr, SocketAddr), (u64, u64)>,
+    /// Ways that ask this in place of a [`Link`].
+    pub fates: HashMap<(SocketAddr, SocketAddr), Fate>,
+    /// What those did to each RTP packet: from, to, sent, arrived.
+    pub journeys: Vec<(SocketAddr, SocketAddr, Instant, Option<Instant>)>,
 }
 
 impl Net {
@@ -90,6 +98,8 @@ impl Net {
             number: 0,
             bad_spell: HashMap::new(),
             sent: HashMap::new(),
+            fates: HashMap::new(),
+            journeys: Vec::new(),
         }
     }
 
@@ -97,6 +107,13 @@ impl Net {
         let from = self.nat.get(&from).copied().unwrap_or(from);
         let count = self.sent.entry((from, to)).or_default();
         *count = (count.0 + 1, count.1 + bytes.len() as u64);
+        if let Some(fate) = self.fates.get_mut(&(from, to)) {
+            let arrival = fate(now);
+            if wire::classify(bytes) == wire::Kind::Rtp {
+                self.journeys.push((from, to, now, arrival));
+            }
+            return arrival.into_iter().for_each(|at| self.fly(at, from, to, bytes.to_vec()));
+        }
         let link = self.links.get(&(from, to)).copied().unwrap_or(self.link);
         if self.is_lost(link.loss, (from, to)) {
             return;
@@ -110,9 +127,13 @@ impl Net {
             }
             let held = if self.rng.random_bool(link.reorder) { Duration::from_millis(25) } else { Duration::ZERO };
             let at = now + link.delay + link.jitter.mul_f64(self.rng.random()) + held;
-            self.number += 1;
-            self.flights.push(Reverse(Flight { at, number: self.number, from, to, bytes }));
+            self.fly(at, from, to, bytes);
         }
+    }
+
+    fn fly(&mut self, at: Instant, from: SocketAddr, to: SocketAddr, bytes: Vec<u8>) {
+        self.number += 1;
+        self.flights.push(Reverse(Flight { at, number: self.number, from, to, bytes }));
     }
 
     fn is_lost(&mut self, loss: Loss, way: (SocketAddr, SocketAddr)) -> bool {

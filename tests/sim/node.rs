@@ -68,6 +68,8 @@ pub struct Node {
     pub events: Vec<(Duration, Event)>,
     pub states: HashMap<PeerId, CallState>,
     pub dropped_full: u64,
+    /// How the playouts to come are made.
+    pub playout: Config,
     gathered: Vec<f32>,
     spoken: u64,
     start: Instant,
@@ -98,6 +100,7 @@ impl Node {
             events: Vec::new(),
             states: HashMap::new(),
             dropped_full: 0,
+            playout: Config::default(),
             gathered: Vec::with_capacity(FRAME_SAMPLES),
             spoken: 0,
             start,
@@ -176,7 +179,7 @@ impl Node {
             match &event {
                 Event::Plan(id, plan) => self.uplink.handle_plan(*id, plan.clone()),
                 Event::PlayoutOpen(id) => {
-                    let config = Config { block_samples: self.card.block, ..Config::default() };
+                    let config = Config { block_samples: self.card.block, ..self.playout };
                     self.handle.open(*id, config, tap(16).0).expect("a playout");
                 }
                 Event::PlayoutClose(id) => self.handle.close(*id),
