@@ -34,12 +34,26 @@ pub struct Link {
     pub duplicate: f64,
     /// One bit is flipped.
     pub corrupt: f64,
+    /// A bottleneck of so many bit/s, headers counted, with a queue that drops what would wait longer than [`QUEUE`].
+    pub rate_bps: Option<f64>,
 }
+
+/// Longest wait in a bottleneck's queue.
+pub const QUEUE: Duration = Duration::from_millis(200);
+/// IP and UDP headers, bytes.
+const HEADERS: usize = 28;
 
 impl Link {
     /// Nothing is lost, and nothing takes time: loopback.
-    pub const IDEAL: Self =
-        Self { delay: Duration::from_micros(50), jitter: Duration::ZERO, loss: Loss::None, reorder: 0.0, duplicate: 0.0, corrupt: 0.0 };
+    pub const IDEAL: Self = Self {
+        delay: Duration::from_micros(50),
+        jitter: Duration::ZERO,
+        loss: Loss::None,
+        reorder: 0.0,
+        duplicate: 0.0,
+        corrupt: 0.0,
+        rate_bps: None,
+    };
 
     pub const LAN: Self = Self { delay: Duration::from_millis(1), jitter: Duration::from_millis(2), ..Self::IDEAL };
 
@@ -51,6 +65,7 @@ impl Link {
         reorder: 0.02,
         duplicate: 0.02,
         corrupt: 0.01,
+        rate_bps: None,
     };
 }
 
@@ -75,8 +90,13 @@ pub struct Net {
     flights: BinaryHeap<Reverse<Flight>>,
     number: u64,
     bad_spell: HashMap<(SocketAddr, SocketAddr), bool>,
+    /// When a bottleneck has sent all that waits.
+    free_at: HashMap<(SocketAddr, SocketAddr), Instant>,
     /// Datagrams and bytes: from, to.
     pub sent: HashMap<(SocketAddr, SocketAddr), (u64, u64)>,
+    /// Keep all that is sent: from, to, bytes.
+    pub tapped: bool,
+    pub seen: Vec<(SocketAddr, SocketAddr, Vec<u8>)>,
 }
 
 impl Net {
@@ -89,7 +109,10 @@ impl Net {
             flights: BinaryHeap::new(),
             number: 0,
             bad_spell: HashMap::new(),
+            free_at: HashMap::new(),
             sent: HashMap::new(),
+            tapped: false,
+            seen: Vec::new(),
         }
     }
 
@@ -97,10 +120,14 @@ impl Net {
         let from = self.nat.get(&from).copied().unwrap_or(from);
         let count = self.sent.entry((from, to)).or_default();
         *count = (count.0 + 1, count.1 + bytes.len() as u64);
+        if self.tapped {
+            self.seen.push((from, to, bytes.to_vec()));
+        }
         let link = self.links.get(&(from, to)).copied().unwrap_or(self.link);
         if self.is_lost(link.loss, (from, to)) {
             return;
         }
+        let Some(waited) = self.wait(now, link.rate_bps, (from, to), bytes.len()) else { return };
         let copies = if self.rng.random_bool(link.duplicate) { 2 } else { 1 };
         for _ in 0..copies {
             let mut bytes = bytes.to_vec();
@@ -109,10 +136,22 @@ impl Net {
                 bytes[at] ^= 1 << self.rng.random_range(0..8);
             }
             let held = if self.rng.random_bool(link.reorder) { Duration::from_millis(25) } else { Duration::ZERO };
-            let at = now + link.delay + link.jitter.mul_f64(self.rng.random()) + held;
+            let at = now + waited + link.delay + link.jitter.mul_f64(self.rng.random()) + held;
             self.number += 1;
             self.flights.push(Reverse(Flight { at, number: self.number, from, to, bytes }));
         }
+    }
+
+    /// Time in the bottleneck; `None`: its queue is full.
+    fn wait(&mut self, now: Instant, rate_bps: Option<f64>, way: (SocketAddr, SocketAddr), bytes: usize) -> Option<Duration> {
+        let Some(rate) = rate_bps else { return Some(Duration::ZERO) };
+        let free_at = self.free_at.entry(way).or_insert(now);
+        let starts = now.max(*free_at);
+        if starts - now > QUEUE {
+            return None;
+        }
+        *free_at = starts + Duration::from_secs_f64((bytes + HEADERS) as f64 * 8.0 / rate);
+        Some(*free_at - now)
     }
 
     fn is_lost(&mut self, loss: Loss, way: (SocketAddr, SocketAddr)) -> bool {
