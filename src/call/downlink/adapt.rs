@@ -89,7 +89,6 @@ enum Pattern {
 pub(super) struct Heard {
     pub highest_seq: u32,
     pub cumulative_lost: i32,
-    pub lost_percent: f32,
     pub jitter_ms: f32,
     pub rtt_ms: Option<f32>,
     /// Datagrams and bytes of UDP payload sent to the peer in all.
@@ -164,7 +163,7 @@ impl Armour {
     /// Packets sent and lost since the last report.
     fn news(&self, heard: &Heard) -> (f32, f32) {
         let Some((highest, cumulative, _)) = self.last else {
-            return (50.0, 0.5 * heard.lost_percent);
+            return (50.0, heard.cumulative_lost.clamp(0, 25) as f32);
         };
         let packets = heard.highest_seq.wrapping_sub(highest);
         if packets > PACKETS_MAX {
@@ -291,7 +290,7 @@ impl Armour {
             (None, 0, _) => SendReason::Unheard,
             _ if is_narrow => SendReason::Narrow,
             (_, 0, _) => SendReason::Clean,
-            _ if self.good_for > HOLD / 4 => SendReason::Easing,
+            _ if self.rate() < UP[0] * BACK => SendReason::Easing,
             (_, _, Pattern::Single) => SendReason::Loss,
             _ => SendReason::Bursts,
         };
@@ -311,7 +310,7 @@ fn wire(choice: &Choice, bounds: &Bounds) -> u32 {
 /// them: of a density of about 0.2, or their own share; few of them may look like anything.
 fn pattern(density: f32, packets: f32, rate: f32) -> Pattern {
     let single = 0.3 + 0.3 * rate / 100.0;
-    let (short, long) = if rate < 2.0 { (0.6, 0.8) } else { (single, single + 0.17) };
+    let (short, long) = if rate < 4.0 { (0.55, 0.75) } else { (single, single + 0.17) };
     match () {
         () if density > long && packets >= 3.0 => Pattern::Long,
         () if density > short => Pattern::Short,

@@ -221,7 +221,6 @@ fn take_block(now: Instant, peer: &mut Peer, bounds: &Bounds, block: &ReportBloc
     let heard = Heard {
         highest_seq: block.highest_seq,
         cumulative_lost: block.cumulative_lost,
-        lost_percent: percent,
         jitter_ms: block.jitter as f32 * 1_000.0 / SAMPLE_RATE as f32,
         rtt_ms: rtt,
         sent: (peer.sent.total_packets, peer.sent.total_bytes),

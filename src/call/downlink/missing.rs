@@ -59,6 +59,8 @@ struct Missing {
     /// When to ask, unless it has come by then; `None`: not (any more).
     ask_at: Option<Instant>,
     asked: u8,
+    /// The packet that showed the gap came right after another: nothing is known of the order yet.
+    in_burst: bool,
 }
 
 /// The packets that one stream lacks.
@@ -117,7 +119,7 @@ impl Wants {
             if source.has(ExtSeq(seq)) {
                 continue;
             }
-            self.gaps = self.gaps.saturating_add(1);
+            self.gaps = self.gaps.saturating_add(u32::from(!is_burst));
             if self.list.len() == MISSING_MAX {
                 self.list.pop_front();
             }
@@ -127,6 +129,7 @@ impl Wants {
                 nominal: now.checked_sub(ahead).unwrap_or(now),
                 ask_at: can_ask.then(|| now + wait.max(copies)),
                 asked: 0,
+                in_burst: is_burst,
             });
         }
     }
@@ -134,6 +137,9 @@ impl Wants {
     fn came_late(&mut self, seen: Seen) {
         let Some(at) = self.list.iter().position(|missing| missing.seq == seen.seq) else { return };
         let Some(missing) = self.list.remove(at) else { return };
+        if missing.in_burst {
+            return;
+        }
         let late = seen.now.saturating_duration_since(missing.noticed).min(REORDER_MAX);
         let known = self.reorder_wait(seen.now);
         self.reorder = Some((late.max(known.mul_f32(0.9)), seen.now));
