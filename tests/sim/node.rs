@@ -11,7 +11,7 @@ use voicetui::call::{CallState, Downlink, DownlinkConfig, Event, PlayoutView, Re
 use voicetui::engine::playback::{Playback, PlaybackHandle};
 use voicetui::engine::tap::tap;
 use voicetui::engine::{Controls, Holder, Meters};
-use voicetui::playout::{Config, Delay, Origin};
+use voicetui::playout::{Config, Origin};
 use voicetui::units::{FRAME_SAMPLES, PeerId};
 
 use crate::net::Net;
