@@ -17,9 +17,9 @@ const HOLD_MAX: Duration = Duration::from_secs(40);
 /// A step taken again this soon was given back too soon; one not taken again for so long was not.
 const TOO_SOON: Duration = Duration::from_secs(20);
 const SETTLED: Duration = Duration::from_secs(60);
-/// The loss is that of the last 200 packets or so, and of no fewer than 100: one lost packet is no reason.
+/// The loss is that of the last 200 packets or so, and of no fewer than 140: one lost packet is no reason.
 const MEMORY_PACKETS: f32 = 200.0;
-const FEWEST_PACKETS: f32 = 100.0;
+const FEWEST_PACKETS: f32 = 140.0;
 /// Packets between two reports beyond which their numbers are not of one stream.
 const PACKETS_MAX: u32 = 5_000;
 /// Jitter of so many frames: packets overtake each other.
@@ -100,8 +100,9 @@ pub(super) struct Heard {
 /// What the reports of one peer ask of the sender.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Armour {
-    /// Highest number and losses as of the last report, and when that came.
+    /// Highest number and losses as of the last report, and when that came; losses as of the one before.
     last: Option<(u32, i32, Instant)>,
+    before: i32,
     /// Losses believed so far.
     believed: i32,
     /// Packets and losses, forgetting.
@@ -128,16 +129,16 @@ impl Armour {
     pub(super) fn handle_report(&mut self, now: Instant, heard: &Heard, bounds: &Bounds) {
         let (packets, lost) = self.news(heard, bounds);
         let passed = self.last.map_or(Duration::ZERO, |(.., at)| now.saturating_duration_since(at)).min(Duration::from_secs(1));
+        self.before = self.last.map_or(heard.cumulative_lost, |last| last.1);
         self.last = Some((heard.highest_seq, heard.cumulative_lost, now));
         self.jitter_ms = heard.jitter_ms;
         if packets > 0.0 {
             let keep = (-packets / MEMORY_PACKETS).exp();
-            (self.expected, self.lost) = (self.expected * keep + packets, (self.lost * keep + lost).max(0.0));
+            (self.expected, self.lost) = (self.expected * keep + packets, (self.lost * keep + lost).max(-2.0));
         }
         let wish = self.wish(bounds);
         let sample = Sample {
             rtt_ms: heard.rtt_ms,
-            jitter_ms: heard.jitter_ms,
             packets,
             lost,
             sent_bits: 8 * (heard.sent.1 + heard.sent.0 * u64::from(bounds.header_bytes)),
@@ -176,10 +177,10 @@ impl Armour {
             self.believed = heard.cumulative_lost;
             return (0.0, 0.0);
         }
-        // What came late is taken back. Where packets overtake each other, what is missing now may come yet: the next report
-        // tells.
+        // What came late is taken back. Where packets overtake each other, what is missing now may come yet: the next two
+        // reports tell.
         let overtaken = heard.jitter_ms > OVERTAKEN * bounds.frame_ms as f32;
-        let believed = if overtaken { cumulative.min(heard.cumulative_lost) } else { heard.cumulative_lost };
+        let believed = if overtaken { self.before.min(cumulative).min(heard.cumulative_lost) } else { heard.cumulative_lost };
         let lost = believed.saturating_sub(self.believed) as f32;
         self.believed = believed;
         (packets as f32, lost.clamp(-(packets as f32), packets as f32))
@@ -237,7 +238,7 @@ impl Armour {
 
     /// Share of our packets that get lost, percent.
     fn rate(&self) -> f32 {
-        100.0 * self.lost / self.expected.max(FEWEST_PACKETS)
+        (100.0 * self.lost / self.expected.max(FEWEST_PACKETS)).max(0.0)
     }
 
     /// What would be sent if the way were wide enough.

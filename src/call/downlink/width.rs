@@ -2,18 +2,17 @@
 
 use std::time::{Duration, Instant};
 
-/// A round trip this far above its recent least, and this many times it, is a queue that fills. Less is suspicious, and enough
+/// Round trips this far above what they were at best, and this many times it, are a queue that fills. Less is suspicious, and enough
 /// where so much is lost too: a queue that is full loses the very reports that would show how long it is.
 const QUEUE_MS: f32 = 60.0;
 const QUEUE_TIMES: f32 = 1.5;
 const SUSPECT_MS: f32 = 40.0;
 const FULL_LOSS: f32 = 0.15;
-/// A network that jitters shows long round trips without a queue: so many times its jitter is no sign of one.
-const JITTERS: f32 = 3.0;
-/// The least of the last round trips counts: a queue that stands makes all of them long, jitter does not.
-const LAST: usize = 3;
-/// The least round trip is that of the last minute at most.
-const LEAST_SPAN: Duration = Duration::from_secs(30);
+/// The least of so many round trips must lie above what the longest of so many was at best: a queue that stands makes all of
+/// them long, jitter only some.
+const LAST: usize = 4;
+/// The best is that of the last minute at most.
+const BEST_SPAN: Duration = Duration::from_secs(30);
 /// A cut has this long to show what it does.
 const SHOWS: Duration = Duration::from_millis(2_500);
 /// What arrived is what the way can carry; this share of it is asked of it, and at least so much less than before.
@@ -42,8 +41,6 @@ const QUIET: f32 = 12_000.0;
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Sample {
     pub rtt_ms: Option<f32>,
-    /// Interarrival jitter over there (RFC 3550, 6.4.1).
-    pub jitter_ms: f32,
     /// Packets sent since the last, and those lost.
     pub packets: f32,
     pub lost: f32,
@@ -58,12 +55,11 @@ pub(super) struct Sample {
 pub(super) struct Width {
     /// Bit/s that are sent at most; `None`: as wide as anybody wants.
     budget: Option<f32>,
-    /// Least round trips of this half minute and the one before, ms, and when this one began.
-    least: Option<(f32, f32, Instant)>,
+    /// The best of this half minute and the one before, ms, and when this one began.
+    best: Option<(f32, f32, Instant)>,
     last_rtts: [f32; LAST],
     /// The least of these.
     rtt_ms: f32,
-    jitter_ms: f32,
     is_full: bool,
     last: Option<(u64, Instant)>,
     /// 0..=1, of the last second or so.
@@ -89,16 +85,15 @@ impl Width {
 
     /// A queue may be filling: no time to send more.
     pub(super) fn is_suspect(&self) -> bool {
-        self.floor().is_some_and(|least| self.rtt_ms > least + SUSPECT_MS + JITTERS * self.jitter_ms)
+        self.best().is_some_and(|best| self.rtt_ms > best + SUSPECT_MS)
     }
 
-    fn floor(&self) -> Option<f32> {
-        self.least.map(|(this, before, _)| this.min(before))
+    fn best(&self) -> Option<f32> {
+        self.best.map(|(this, before, _)| this.min(before))
     }
 
     pub(super) fn handle(&mut self, now: Instant, sample: &Sample) {
         let Some((rate, passed)) = self.sent(now, sample) else { return };
-        self.jitter_ms = sample.jitter_ms;
         if let Some(rtt) = sample.rtt_ms {
             self.handle_rtt(now, rtt);
         }
@@ -141,19 +136,20 @@ impl Width {
     fn handle_rtt(&mut self, now: Instant, rtt: f32) {
         self.last_rtts.rotate_left(1);
         self.last_rtts[LAST - 1] = rtt;
-        let rtt = self.last_rtts.iter().copied().fold(f32::INFINITY, f32::min);
-        self.rtt_ms = rtt;
-        self.least = Some(match self.least {
-            Some((this, _, since)) if now.saturating_duration_since(since) > LEAST_SPAN => (rtt, this, now),
-            Some((this, before, since)) => (this.min(rtt), before, since),
-            // The first few are not three yet.
-            None if rtt > 0.0 => (rtt, rtt, now),
-            None => return,
+        if self.last_rtts[0] <= 0.0 {
+            // The first few are not enough yet.
+            return;
+        }
+        self.rtt_ms = self.last_rtts.iter().copied().fold(f32::INFINITY, f32::min);
+        let longest = self.last_rtts.iter().copied().fold(0.0, f32::max);
+        self.best = Some(match self.best {
+            Some((this, _, since)) if now.saturating_duration_since(since) > BEST_SPAN => (longest, this, now),
+            Some((this, before, since)) => (this.min(longest), before, since),
+            None => (longest, longest, now),
         });
-        let least = self.floor().unwrap_or(rtt);
+        let best = self.best().unwrap_or(longest);
         let enough = if self.loss > FULL_LOSS { SUSPECT_MS } else { QUEUE_MS };
-        let is_full = rtt > least + enough + JITTERS * self.jitter_ms && rtt > least * QUEUE_TIMES;
-        self.is_full = is_full;
+        self.is_full = self.rtt_ms > best + enough && self.rtt_ms > best * QUEUE_TIMES;
     }
 
     fn cut_for_queue(&mut self, now: Instant, rate: f32) {
@@ -162,7 +158,7 @@ impl Width {
         }
         if self.cuts >= FUTILE && self.rtt_ms > 0.75 * self.cut_rtt_ms && self.loss < WORSE {
             // Ours is not the queue: that long is the way now.
-            self.least = Some((self.rtt_ms, self.rtt_ms, now));
+            self.best = Some((self.rtt_ms, self.rtt_ms, now));
             (self.budget, self.cuts, self.is_full) = (None, 0, false);
             return;
         }
@@ -231,7 +227,7 @@ mod tests {
             let lost = (over - queue_ms).max(0.0) / 500.0 * capacity / rate;
             let rtt = base_ms + queue_ms;
             worst = if n > 2 * seconds.saturating_sub(20) { worst.max(rtt) } else { 0.0 };
-            let sample = Sample { rtt_ms: Some(rtt), jitter_ms: 1.0, packets: 50.0, lost: 50.0 * lost, sent_bits: bits, wish: 80_000.0 };
+            let sample = Sample { rtt_ms: Some(rtt), packets: 50.0, lost: 50.0 * lost, sent_bits: bits, wish: 80_000.0 };
             width.handle(start + n * Duration::from_millis(500), &sample);
         }
         (send(width.budget()), worst)
@@ -263,7 +259,7 @@ mod tests {
         let mut width = Width::default();
         let start = Instant::now();
         for n in 1..60u32 {
-            let sample = Sample { rtt_ms: Some(20.0), jitter_ms: 1.0, packets: 50.0, lost: 30.0, sent_bits: u64::from(n) * 40_000, wish: 80_000.0 };
+            let sample = Sample { rtt_ms: Some(20.0), packets: 50.0, lost: 30.0, sent_bits: u64::from(n) * 40_000, wish: 80_000.0 };
             width.handle(start + n * Duration::from_millis(500), &sample);
         }
         assert_eq!(width.budget(), None);
