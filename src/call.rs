@@ -20,7 +20,7 @@ pub use clock::WallClock;
 pub use config::{DownlinkConfig, UplinkConfig};
 pub use downlink::{CallError, Downlink};
 pub use event::{Event, NetCounts, PlayoutView, Report, SendFailure, SendReason, Sending};
-pub use plan::{SendPlan, SentCounts};
+pub use plan::{Resend, SendPlan, SentCounts};
 pub use recorder::Dump;
 pub use state::{CallState, Reason};
 pub use trace::{Trace, TraceError};
