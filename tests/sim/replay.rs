@@ -4,7 +4,7 @@
 
 use std::time::{Duration, Instant};
 
-use voicetui::audio::codec::Encode;
+use voicetui::audio::codec::{Encode, OpusEncoder, OpusSettings, opus_has_lbrr};
 use voicetui::call::Trace;
 use voicetui::call::trace::{Line, Shape, Timing, What};
 use voicetui::playout::{Codec, Config, Counters, Packet, Playout};
@@ -12,7 +12,7 @@ use voicetui::units::{ExtSeq, RtpTime, Slept};
 
 use crate::models::Model;
 use crate::net::{Link, Loss};
-use crate::sound::Coder;
+use crate::sound::{Coder, voice};
 use crate::world::World;
 
 /// Samples of a pull, and its time.
@@ -60,21 +60,20 @@ fn quantile(values: &[f32], share: f64) -> f32 {
 
 /// Payloads that decode and last as long as they should.
 struct Voice {
-    frames: Vec<Vec<u8>>,
+    /// Of 10 ms; with low-bitrate copies of the frame before, and without.
+    armed: Vec<Vec<u8>>,
+    plain: Vec<Vec<u8>>,
 }
 
 impl Voice {
     fn new() -> Self {
-        let mut coder = Coder::cached();
-        let frames = (0..100).map(|_| {
-            let mut out = [0; 1_000];
-            let len = coder.encode(&[0.0; 480], &mut out);
-            out[..len].to_vec()
-        });
-        Self { frames: frames.collect() }
+        let armed = OpusSettings { bitrate: 24_000, inband_fec: true, expected_loss_percent: 20, ..OpusSettings::default() };
+        let has_copy = |frame: &Vec<u8>| opus_has_lbrr(frame);
+        let armed: Vec<_> = frames(OpusEncoder::new(armed).expect("an encoder"), 300).filter(has_copy).collect();
+        assert!(armed.len() > 20, "only {} frames with copies", armed.len());
+        Self { armed, plain: frames(Coder::cached(), 100).collect() }
     }
 
-    /// The low-bitrate copy of [`Shape::Lbrr`] is not made: such a packet repairs nothing here.
     fn payload(&self, timing: &Timing) -> Vec<u8> {
         let ticks = usize::from(timing.ticks);
         match timing.codec {
@@ -85,7 +84,8 @@ impl Voice {
     }
 
     fn opus(&self, timing: &Timing, ticks: usize) -> Vec<u8> {
-        let frame = &self.frames[timing.seq.rem_euclid(self.frames.len() as i32) as usize];
+        let frames = if timing.shape == Shape::Lbrr { &self.armed } else { &self.plain };
+        let frame = &frames[timing.seq.rem_euclid(frames.len() as i32) as usize];
         // RFC 6716, 3.1 and 3.2.5: several frames are a packet of code 3, here all of one size.
         let count = ticks / 480;
         match (timing.shape, ticks) {
@@ -98,6 +98,16 @@ impl Voice {
             _ => [frame[0] | 3, count as u8].into_iter().chain(std::iter::repeat_n(&frame[1..], count).flatten().copied()).collect(),
         }
     }
+}
+
+/// The first `count` frames of the voice.
+fn frames(mut coder: impl Encode, count: u64) -> impl Iterator<Item = Vec<u8>> {
+    (0..count).map(move |frame| {
+        let samples: Vec<f32> = (0..480).map(|n| voice(frame * 480 + n)).collect();
+        let mut out = [0; 1_000];
+        let len = coder.encode(&samples, &mut out);
+        out[..len].to_vec()
+    })
 }
 
 /// Plays one peer's lines. All that comes out is finite and bounded.
@@ -151,7 +161,7 @@ fn read(path: &str) -> Trace {
 fn replay_of_the_traces_shipped_keeps_what_is_promised() {
     // Percent concealed, and the median delay in ms: at the most.
     for (model, concealed_max, delay_max) in
-        [(Model::Ethernet, 0.1, 15.0), (Model::Wifi, 3.0, 100.0), (Model::Lte, 2.0, 60.0), (Model::Vpn, 8.0, 200.0)]
+        [(Model::Ethernet, 0.1, 15.0), (Model::Wifi, 1.5, 70.0), (Model::Lte, 1.5, 40.0), (Model::Vpn, 5.0, 110.0)]
     {
         let trace = read(&model.file());
         let heard = replay(&trace.peers[0], model.name());
@@ -160,8 +170,9 @@ fn replay_of_the_traces_shipped_keeps_what_is_promised() {
         assert!(heard.concealed() < concealed_max, "{}", heard.says(model.name()));
         assert!(quantile(&heard.delays, 0.5) < delay_max, "{}", heard.says(model.name()));
         let excess = quantile(&heard.excess, 0.5);
-        println!("    above its target: median {excess:.1} ms");
-        assert!(excess.abs() < 10.0, "{model:?}: the delay stays {excess} ms from its target");
+        let most = quantile(&heard.excess, 0.95);
+        println!("    above its target: median {excess:.1} ms (p95 {most:.1})");
+        assert!(excess.abs() < 5.0 && most < 20.0, "{model:?}: the delay stays {excess} ms ({most}) above its target");
     }
 }
 
@@ -177,22 +188,23 @@ fn replay_of_a_trace_of_yours() {
 
 #[test]
 fn replay_of_a_dumped_call_hears_what_the_call_heard() {
-    let loss = Loss::Bursts { enter: 0.02, leave: 0.5, inside: 0.8 };
-    let link = Link { delay: Duration::from_millis(30), jitter: Duration::from_millis(25), loss, ..Link::IDEAL };
-    let mut world = World::call(5, link);
-    world.nodes[0].key(true);
-    world.run(Duration::from_secs(30));
-    world.nodes[0].key(false);
-    world.run(Duration::from_secs(2));
-    let node = &world.nodes[1];
-    let text = node.downlink.dump(world.now).expect("somebody was heard").trace().to_string();
-    let trace = Trace::parse(&text).expect("a trace");
-    let heard = replay(&trace.peers[0], "the call");
-    let meters = node.meters.peer(node.only());
-    let concealed = 100.0 * meters.concealed_samples.get() as f64 / meters.voice_samples.get() as f64;
-    let late = 100.0 * meters.late_packets.get() as f64 / heard.packets as f64;
-    println!("{}; in the call: concealed {concealed:.2} %, late {late:.2} %", heard.says("replayed"));
-    // A trace knows not when the card asked: a pull is up to 5 ms off, and what it makes of a packet just in time differs.
-    assert!((heard.concealed() - concealed).abs() < 0.5, "{} in place of {concealed}", heard.concealed());
-    assert!((heard.late() - late).abs() < 1.0, "{} in place of {late}", heard.late());
+    for seed in [5, 6, 7] {
+        let loss = Loss::Bursts { enter: 0.02, leave: 0.5, inside: 0.8 };
+        let link = Link { delay: Duration::from_millis(30), jitter: Duration::from_millis(25), loss, ..Link::IDEAL };
+        let mut world = World::call(seed, link);
+        world.nodes[0].key(true);
+        world.run(Duration::from_secs(20));
+        world.nodes[0].key(false);
+        world.run(Duration::from_secs(2));
+        let node = &world.nodes[1];
+        let text = node.downlink.dump(world.now).expect("somebody was heard").trace().to_string();
+        let heard = replay(&Trace::parse(&text).expect("a trace").peers[0], "the call");
+        let meters = node.meters.peer(node.only());
+        let concealed = 100.0 * meters.concealed_samples.get() as f64 / meters.voice_samples.get() as f64;
+        let late = 100.0 * meters.late_packets.get() as f64 / heard.packets as f64;
+        println!("{}; in the call: concealed {concealed:.2} %, late {late:.2} %", heard.says("replayed"));
+        // A trace knows neither when the card asked nor what was said: a pull is up to 5 ms off, and what is stretched differs.
+        assert!((heard.concealed() - concealed).abs() < 0.5, "{} in place of {concealed}", heard.concealed());
+        assert!((heard.late() - late).abs() < 0.5, "{} in place of {late}", heard.late());
+    }
 }
