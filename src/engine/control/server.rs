@@ -189,14 +189,20 @@ impl Server {
         if lets_go(text) {
             self.end_holds("The microphone was let go by another command.");
         }
+        let dump = match Command::parse(text) {
+            Ok(Command::Dump(file)) => Some(file),
+            _ => None,
+        };
+        let client = &mut self.clients[index];
+        if dump.is_some() && client.awaits.is_some() {
+            return client.refuse("Your file is being written still: ask for the next one after its answer.");
+        }
         let answer =
             if text.split_whitespace().eq(["talk", "hold"]) { self.hold(index, now).map(|()| None) } else { self.desk.asked(text) };
         let client = &mut self.clients[index];
         match answer {
-            Ok(None) => match Command::parse(text) {
-                Ok(Command::Dump(file)) => client.awaits = Some(file),
-                _ => client.say("ok"),
-            },
+            Ok(None) if dump.is_some() => client.awaits = dump,
+            Ok(None) => client.say("ok"),
             Ok(Some(text)) => client.say(&text),
             Err(sentence) => client.refuse(&sentence),
         }
