@@ -10,7 +10,9 @@ pub mod downlink;
 pub mod event;
 pub mod judge;
 pub mod plan;
+pub mod recorder;
 pub mod state;
+pub mod trace;
 pub mod uplink;
 
 pub use address::Address;
@@ -19,5 +21,7 @@ pub use config::{DownlinkConfig, UplinkConfig};
 pub use downlink::{CallError, Downlink};
 pub use event::{Event, NetCounts, PlayoutView, Report, SendFailure, SendReason, Sending};
 pub use plan::{Resend, SendPlan, SentCounts};
+pub use recorder::Dump;
 pub use state::{CallState, Reason};
+pub use trace::{Trace, TraceError};
 pub use uplink::{Speak, Tuning, Uplink};

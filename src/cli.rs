@@ -77,7 +77,7 @@ enum Job {
     /// Command the voicetui that is running, from another shell, a hotkey or a foot pedal
     ///
     /// Words are those of --plain: call ADDRESS, hangup, answer, decline, talk on|off|toggle, open on|off|toggle, mute on|off|toggle,
-    /// record on|off, stats, quit and more (see "voicetui ctl help"). "talk hold" keeps the microphone on air while this process lives.
+    /// record on|off, dump FILE, stats, quit and more (see "voicetui ctl help"). "talk hold" keeps the microphone on air while this process lives.
     Ctl(CtlArgs),
     /// Print the config file with all keys, their defaults and what they do
     Config,

@@ -249,6 +249,7 @@ fn ctl_speaks_to_the_one_that_runs_or_the_one_it_names() {
     let status: Value = serde_json::from_str(&printed(&home, &["ctl", "status"])).expect("JSON");
     assert_eq!(status["muted"], true);
     assert!(refused(&home, &["ctl", "talk", "on"]).contains("Nobody to talk to"));
+    assert!(refused(&home, &["ctl", "dump", "bad.trace"]).contains("Nobody was heard"));
     let mut second = Running::start(&home, &[]);
     let said = refused(&home, &["ctl", "mute", "off"]);
     assert!(said.contains("--instance") && said.contains(&first.child.id().to_string()), "{said}");
@@ -266,6 +267,26 @@ fn ctl_speaks_to_the_one_that_runs_or_the_one_it_names() {
     assert_eq!(printed(&home, &["ctl", "quit"]), "ok\n");
     first.ends();
     assert!(refused(&home, &["ctl", "status"]).contains("running"));
+}
+
+#[cfg(unix)]
+#[test]
+fn a_dump_says_what_it_wrote_and_spares_what_is_no_trace() {
+    let home = home();
+    let mut listener = Running::start(&home, &["--auto-answer", "all", "--allow-unsealed"]);
+    let pid = listener.child.id().to_string();
+    let mut caller = Running::start(&home, &["--open", &listener.address]);
+    caller.wait("state", |event| event["state"] == "live");
+    listener.wait("stats", |event| event["peers"][0]["played_packets"].as_u64().is_some_and(|packets| packets > 50));
+    let said = printed(&home, &["ctl", "--instance", &pid, "dump", "bad.trace"]);
+    assert!(said.starts_with("Wrote when ") && said.trim_end().ends_with("/bad.trace."), "{said}");
+    let text = std::fs::read_to_string(home.path().join("bad.trace")).expect("where ctl ran");
+    assert!(text.starts_with("voicetui trace 1\n") && text.contains("\npeer 1\n") && !text.contains("127.0.0.1"), "{text}");
+    assert!(text.lines().count() > 50);
+    std::fs::write(home.path().join("letter"), "Dear all,").expect("written");
+    assert!(refused(&home, &["ctl", "--instance", &pid, "dump", "letter"]).contains("no packet trace"));
+    listener.say("dump plain.trace");
+    listener.wait("info", |event| event["message"].as_str().is_some_and(|text| text.contains("plain.trace")));
 }
 
 #[cfg(unix)]

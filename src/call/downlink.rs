@@ -52,6 +52,7 @@ use super::config::DownlinkConfig;
 use super::event::{Event, NetCounts, PlayoutView, Report, SendFailure};
 use super::judge::unmapped;
 use super::plan::SentCounts;
+use super::recorder::{Dump, Recorder};
 use super::state::CallState;
 use crate::playout::Packet;
 use crate::units::{Format, MAX_PEERS, PeerId, Slept, Ssrc};
@@ -111,6 +112,7 @@ pub struct Downlink {
     last_refused: Option<Instant>,
     /// When it rang, latest last: a flood of callers rings no more often than people could call.
     rings: VecDeque<Instant>,
+    recorder: Recorder,
 }
 
 impl Downlink {
@@ -134,6 +136,7 @@ impl Downlink {
             streams: 0,
             last_refused: None,
             rings: VecDeque::new(),
+            recorder: Recorder::default(),
         }
     }
 
@@ -192,7 +195,11 @@ impl Downlink {
         let Some(id) = self.hearing(now, id).map(|peer| peer.id) else { return };
         let Some(peer) = self.peers[id.slot()].as_deref_mut() else { return };
         let arrival = Arrival { now, from, bytes, can_ask: repair::can_ask(peer) };
-        match peer.media.handle_rtp(arrival, packet, &mut self.streams, &mut |packet| sink(id, packet)) {
+        let mut sink = |packet: Packet| {
+            self.recorder.record(id, &packet);
+            sink(id, packet);
+        };
+        match peer.media.handle_rtp(arrival, packet, &mut self.streams, &mut sink) {
             Ok(()) => {
                 self.heard_media(now, id, from, Format::Rtp);
                 self.hasten_report(now, id);
@@ -206,7 +213,11 @@ impl Downlink {
         let id = self.media_from(from, None).or_else(|| self.knock_media(now, from, Format::Pcm, 0));
         let Some(id) = self.hearing(now, id).map(|peer| peer.id) else { return };
         let Some(peer) = self.peers[id.slot()].as_deref_mut() else { return };
-        peer.media.handle_seed(now, bytes, &mut self.streams, &mut |packet| sink(id, packet));
+        let mut sink = |packet: Packet| {
+            self.recorder.record(id, &packet);
+            sink(id, packet);
+        };
+        peer.media.handle_seed(now, bytes, &mut self.streams, &mut sink);
         self.heard_media(now, id, from, Format::Pcm);
     }
 
@@ -231,6 +242,7 @@ impl Downlink {
     /// The machine slept: what was measured before is old, and everybody is told at once that we are there.
     pub fn handle_slept(&mut self, now: Instant, slept: Slept) {
         let _ = slept;
+        self.recorder.handle_slept(now);
         for peer in self.peers.iter_mut().flatten() {
             peer.media.forget_timing();
             peer.rtt_ms = None;
@@ -292,6 +304,12 @@ impl Downlink {
             heard_delay_ms: heard_delay,
             sending: self.sending(peer),
         }
+    }
+
+    /// The packet timings of the last ten minutes, of who is here and who just left; `None`: nobody was heard.
+    #[must_use]
+    pub fn dump(&self, now: Instant) -> Option<Dump> {
+        self.recorder.dump(now)
     }
 
     /// What is counted apart from any peer.

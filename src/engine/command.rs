@@ -1,5 +1,7 @@
 //! What a user can ask for, and the one parser of its words: standard input, `ctl` and tests share it. Pure.
 
+use std::path::PathBuf;
+
 use super::controls::MAX_VOLUME_PERCENT;
 use crate::call::Address;
 use crate::units::{Format, PeerId};
@@ -58,6 +60,8 @@ pub enum Command {
     /// Asks for a [`super::Notice::Stats`].
     Stats,
     Record(Switch),
+    /// Write the packet timings of the last ten minutes to a file; a [`super::Notice::Dumped`] says what came of it.
+    Dump(PathBuf),
     /// Switch a device during the call (what `--input`, `--output` and `--host` take).
     Input(String),
     Output(String),
@@ -71,8 +75,8 @@ pub enum Command {
 
 /// The reply to `help`, and what an unknown word is answered with.
 pub const WORDS: &str = "call ADDRESS [rtp|pcm], hangup [PEER], answer [PEER], decline [PEER], talk on|off|toggle, open on|off|toggle, \
-    mute on|off|toggle, deafen on|off|toggle, volume [PEER] 0-200, stats, record on|off|toggle, input DEVICE, output DEVICE, host HOST, \
-    devices, quit";
+    mute on|off|toggle, deafen on|off|toggle, volume [PEER] 0-200, stats, record on|off|toggle, dump FILE, input DEVICE, output DEVICE, \
+    host HOST, devices, quit";
 
 /// Longest line that is looked at, bytes.
 pub const LINE_MAX: usize = 1_024;
@@ -102,6 +106,7 @@ impl Command {
             "mute" => Ok(Self::Mute(switch(word, rest)?)),
             "deafen" => Ok(Self::Deafen(switch(word, rest)?)),
             "record" => Ok(Self::Record(switch(word, rest)?)),
+            "dump" => Ok(Self::Dump(value(word, rest, "the file to write")?.into())),
             "volume" => parse_volume(rest),
             "input" => Ok(Self::Input(value(word, rest, "a device of \"devices\", or default")?)),
             "output" => Ok(Self::Output(value(word, rest, "a device of \"devices\", or default")?)),
@@ -193,6 +198,7 @@ mod tests {
             ("volume Front door 150%", Command::Volume { target: named("Front door"), percent: 150 }),
             ("stats", Command::Stats),
             ("record toggle", Command::Record(Switch::Toggle)),
+            ("dump /tmp/a bad call.trace ", Command::Dump("/tmp/a bad call.trace".into())),
             ("input USB Headset, Analog", Command::Input("USB Headset, Analog".into())),
             ("output null", Command::Output("null".into())),
             ("host alsa", Command::Host("alsa".into())),
@@ -217,6 +223,7 @@ mod tests {
             ("mute maybe", "on, off or toggle"),
             ("volume 201", "0 to 200"),
             ("volume -1", "0 to 200"),
+            ("dump", "the file to write"),
             ("input", "\"devices\""),
             ("quit now", "stands alone"),
             ("quit\u{1b}[2J", "control characters"),

@@ -59,7 +59,12 @@ impl Commander {
                 self.notices.announce(Notice::Quit);
                 Ok(())
             }
-            Command::Call { .. } | Command::Hangup(_) | Command::Answer(_) | Command::Decline(_) | Command::Volume { .. } => {
+            Command::Call { .. }
+            | Command::Hangup(_)
+            | Command::Answer(_)
+            | Command::Decline(_)
+            | Command::Volume { .. }
+            | Command::Dump(_) => {
                 self.hand(&self.call, command)?;
                 self.waker.wake().map_err(|error| format!("The network thread cannot be woken ({error}); quit and start again."))
             }

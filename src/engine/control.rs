@@ -1,7 +1,7 @@
 //! Commands from outside the screen: lines of standard input and the clients of the ctl socket. Thread `control`.
 //!
-//! Each line is a command of [`Command::parse`]; a client is answered by one line: `ok`, `error: SENTENCE`, or JSON for `status`
-//! and `stats`. `talk hold` keeps the microphone on air while that client stays connected: a lease renewed five times faster than
+//! Each line is a command of [`Command::parse`]; a client is answered by one line: `ok`, `error: SENTENCE`, JSON for `status` and
+//! `stats`, or what `dump` wrote, once it is written. `talk hold` keeps the microphone on air while that client stays connected: a lease renewed five times faster than
 //! it ends, so that neither a killed client nor a wedged thread leaves the microphone on.
 
 #[cfg(unix)]
@@ -10,6 +10,7 @@ mod lines;
 #[cfg(unix)]
 mod server;
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread::{Builder, JoinHandle};
 use std::time::{Duration, Instant};
@@ -109,17 +110,22 @@ impl Drop for Control {
 struct Desk {
     config: ControlConfig,
     roster: Roster,
+    /// What became of files that were asked for, for the clients that wait.
+    dumped: Vec<(PathBuf, Result<String, String>)>,
 }
 
 impl Desk {
     fn new(config: ControlConfig) -> Self {
-        Self { config, roster: Roster::default() }
+        Self { config, roster: Roster::default(), dumped: Vec::new() }
     }
 
     /// Hears the notices that wait, so that the peers' names are known.
     fn catch_up(&mut self) {
         while let Ok(notice) = self.config.watched.try_recv() {
             self.roster.handle_notice(&notice);
+            if let Notice::Dumped { file, result } = notice {
+                self.dumped.push((file, result));
+            }
         }
     }
 

@@ -8,6 +8,7 @@
 //! Files begin with the first sound, so a recorder that waits for days writes nothing. When the last peer has left and nothing
 //! is sent any more the files are finished, and the next call gets its own.
 
+mod dump;
 mod track;
 
 use std::fs;
@@ -19,6 +20,7 @@ use anyhow::Context;
 use crossbeam_channel::{Receiver, RecvTimeoutError};
 
 use super::{Notice, Notices, Settings, Switch, TapReader};
+use crate::call::Dump;
 use crate::units::PeerId;
 use track::{Session, Track};
 
@@ -37,6 +39,11 @@ pub enum DiskCommand {
         /// For the file's name.
         label: String,
         tap: TapReader,
+    },
+    /// Write the packet timings to a file.
+    Dump {
+        file: PathBuf,
+        dump: Dump,
     },
     /// Finish the files and end the thread, whoever still holds the other end of the channel.
     End,
@@ -108,6 +115,10 @@ impl Recorder {
                     None => self.heard.retain(|track| !track.is_abandoned()),
                 }
                 self.heard.push(track);
+            }
+            DiskCommand::Dump { file, dump } => {
+                let result = dump::write(&file, &dump.trace());
+                self.notices.announce(Notice::Dumped { file, result });
             }
             DiskCommand::End => {}
         }

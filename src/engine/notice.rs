@@ -80,6 +80,11 @@ pub enum Notice {
     Recording {
         files: Vec<PathBuf>,
     },
+    /// A dump of the packet timings ended: what was written to `file` (as it was asked for), or why nothing was; one sentence.
+    Dumped {
+        file: PathBuf,
+        result: Result<String, String>,
+    },
     /// The machine slept this long.
     Slept(Duration),
     /// Somebody asked for a stats line (the watcher makes it from its snapshot).

@@ -1,6 +1,7 @@
 //! The receiver thread: sessions, call state, timers, control messages and RTCP, over one socket.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::thread::Thread;
@@ -178,9 +179,22 @@ impl ReceiverThread {
                     self.controls.set_peer_volume(id, percent);
                 }
             }
+            Command::Dump(file) => self.dump(now, file),
             other => tracing::error!(?other, "a command for another thread"),
         }
         Ok(())
+    }
+
+    /// Takes a copy of the packet timings; the disk thread makes the file.
+    fn dump(&self, now: Instant, file: PathBuf) {
+        let refusal = match self.downlink.dump(now) {
+            None => "Nobody was heard in the last ten minutes: there is nothing to write.",
+            Some(dump) => match self.links.disk.try_send(DiskCommand::Dump { file: file.clone(), dump }) {
+                Ok(()) => return,
+                Err(_) => "The disk is busy: nothing is written; try again in a moment.",
+            },
+        };
+        self.links.notices.announce(Notice::Dumped { file, result: Err(refusal.into()) });
     }
 
     /// The peers that a command means, of those whose state `fits`.

@@ -217,8 +217,8 @@ impl App {
                 self.effects.push_back(Effect::Slept);
                 self.say(&format!("The machine slept for {}; the microphone was closed.", text::clock(slept)), Tone::Info, now);
             }
-            Notice::Problem(sentence) => self.say(&sentence, Tone::Problem, now),
-            Notice::Info(sentence) => self.say(&sentence, Tone::Info, now),
+            Notice::Dumped { result: Err(sentence), .. } | Notice::Problem(sentence) => self.say(&sentence, Tone::Problem, now),
+            Notice::Dumped { result: Ok(sentence), .. } | Notice::Info(sentence) => self.say(&sentence, Tone::Info, now),
             Notice::Quit => self.effects.push_back(Effect::Quit),
             // The snapshot says these.
             Notice::PeerFormat { .. } | Notice::OnAir(_) | Notice::Microphone(_) | Notice::Stats => {}

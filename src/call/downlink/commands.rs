@@ -120,6 +120,7 @@ impl Downlink {
         let Some(peer) = self.peer_mut(id) else { return };
         let opens = !std::mem::replace(&mut peer.playing, true);
         if opens {
+            self.recorder.open(now, id);
             self.tell(Event::PlayoutOpen(id));
         }
         self.set_state(now, id, CallState::Live);
@@ -203,6 +204,7 @@ impl Downlink {
             self.tell(Event::Plan(id, None));
         }
         if was_playing {
+            self.recorder.end(now, id);
             self.tell(Event::PlayoutClose(id));
         }
         self.set_state(now, id, CallState::Ended(reason));

@@ -66,7 +66,11 @@ impl Downlink {
         }
         let id = peer.id;
         let arrival = Arrival { now, from, bytes, can_ask: false };
-        match peer.media.handle_rtx(arrival, packet, &mut |packet| sink(id, packet)) {
+        let mut sink = |packet: Packet| {
+            self.recorder.record(id, &packet);
+            sink(id, packet);
+        };
+        match peer.media.handle_rtx(arrival, packet, &mut sink) {
             Ok(()) => {}
             Err(Dropped::Malformed) => self.net.dropped_malformed += 1,
             Err(Dropped::Unknown) => self.net.dropped_unknown += 1,

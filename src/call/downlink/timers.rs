@@ -24,7 +24,11 @@ const FAREWELLS: u32 = 6;
 impl Downlink {
     /// Does what is due at `now`.
     pub fn handle_timeout(&mut self, now: Instant) {
+        self.recorder.forget(now);
         for id in PeerId::all() {
+            if let Some(peer) = self.peers[id.slot()].as_deref().filter(|peer| peer.playing) {
+                self.recorder.view(now, id, peer.playout, peer.rtt_ms);
+            }
             for timer in Timer::ALL {
                 let due = self.peer(id).and_then(|peer| peer.due(timer, self.config.ring_timeout));
                 if due.is_some_and(|due| due <= now) {

@@ -23,7 +23,15 @@ pub fn ask(instance: Option<u32>, line: &str, out: &mut impl Write) -> anyhow::R
         let pids: Vec<String> = running.iter().map(|one| one.pid.to_string()).collect();
         bail!("several voicetuis are running: say which with --instance ({})", pids.join(", "));
     }
-    converse(connect(instance)?, line, out)
+    converse(connect(instance)?, &whole_path(line)?, out)
+}
+
+/// `dump FILE` with the file as it is seen from here: the other side runs in a folder of its own.
+fn whole_path(line: &str) -> anyhow::Result<String> {
+    let Some(file) = line.trim().strip_prefix("dump ").map(str::trim).filter(|file| !file.is_empty()) else { return Ok(line.to_owned()) };
+    let path = std::path::absolute(file).context("the folder that this runs in is not known")?;
+    let path = path.to_str().context("the name of the folder that this runs in is no text: give the whole path of a file elsewhere")?;
+    Ok(format!("dump {path}"))
 }
 
 pub fn converse(stream: UnixStream, line: &str, out: &mut impl Write) -> anyhow::Result<()> {

@@ -3,6 +3,7 @@
 use std::io::{ErrorKind, Read, Write};
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use super::lines::{Line, Lines, TOO_LONG};
@@ -38,6 +39,8 @@ struct Client {
     lines: Lines,
     heard_at: Instant,
     hold: Option<Hold>,
+    /// It is answered when this file is written.
+    awaits: Option<PathBuf>,
     gone: bool,
 }
 
@@ -78,14 +81,14 @@ impl Server {
 
     /// False: the bell has rung.
     fn wait_once(&mut self) -> bool {
-        let held = self.clients.iter().any(|client| client.hold.is_some());
+        let busy = self.clients.iter().any(|client| client.hold.is_some() || client.awaits.is_some());
         let door = self.door.as_ref().filter(|_| self.door_rests_until.is_none_or(|until| Instant::now() >= until));
         let mut files = vec![self.bell.as_fd()];
         files.extend(self.stdin.as_ref().map(|_| ready::stdin()));
         files.extend(door.map(AsFd::as_fd));
         files.extend(self.clients.iter().map(|client| client.stream.as_fd()));
         let watches_door = door.is_some();
-        let ready = match ready::readable(&files, if held { RENEW_EVERY } else { IDLE }) {
+        let ready = match ready::readable(&files, if busy { RENEW_EVERY } else { IDLE }) {
             Ok(ready) => ready,
             Err(error) => {
                 tracing::error!("the control thread cannot wait any more: {error}");
@@ -111,6 +114,7 @@ impl Server {
         self.renew_holds(now);
         self.let_go(now);
         self.desk.catch_up();
+        self.tell_dumped();
         true
     }
 
@@ -142,7 +146,7 @@ impl Server {
             match door.try_accept() {
                 Ok(None) => return,
                 Ok(Some(stream)) => {
-                    let mut client = Client { stream, lines: Lines::default(), heard_at: now, hold: None, gone: false };
+                    let mut client = Client { stream, lines: Lines::default(), heard_at: now, hold: None, awaits: None, gone: false };
                     if self.clients.len() >= CLIENTS_MAX {
                         client.refuse("Too many clients speak to this voicetui already: try again in a moment.");
                     } else {
@@ -185,13 +189,35 @@ impl Server {
         if lets_go(text) {
             self.end_holds("The microphone was let go by another command.");
         }
+        let dump = match Command::parse(text) {
+            Ok(Command::Dump(file)) => Some(file),
+            _ => None,
+        };
+        let client = &mut self.clients[index];
+        if dump.is_some() && client.awaits.is_some() {
+            return client.refuse("Your file is being written still: ask for the next one after its answer.");
+        }
         let answer =
             if text.split_whitespace().eq(["talk", "hold"]) { self.hold(index, now).map(|()| None) } else { self.desk.asked(text) };
         let client = &mut self.clients[index];
         match answer {
+            Ok(None) if dump.is_some() => client.awaits = dump,
             Ok(None) => client.say("ok"),
             Ok(Some(text)) => client.say(&text),
             Err(sentence) => client.refuse(&sentence),
+        }
+    }
+
+    /// Answers those who waited for a file.
+    fn tell_dumped(&mut self) {
+        for (file, result) in self.desk.dumped.drain(..) {
+            for client in self.clients.iter_mut().filter(|client| client.awaits.as_ref() == Some(&file)) {
+                client.awaits = None;
+                match &result {
+                    Ok(sentence) => client.say(sentence),
+                    Err(sentence) => client.refuse(sentence),
+                }
+            }
         }
     }
 

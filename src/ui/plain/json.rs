@@ -76,8 +76,8 @@ pub fn event_of(notice: &Notice, roster: &Roster) -> (&'static str, Value) {
         }
         Notice::Slept(time) => ("slept", json!({ "seconds": (time.as_secs_f64() * 10.0).round() / 10.0 })),
         Notice::Stats => ("stats", json!({})),
-        Notice::Problem(sentence) => ("problem", json!({ "message": sentence })),
-        Notice::Info(sentence) => ("info", json!({ "message": sentence })),
+        Notice::Dumped { result: Err(sentence), .. } | Notice::Problem(sentence) => ("problem", json!({ "message": sentence })),
+        Notice::Dumped { result: Ok(sentence), .. } | Notice::Info(sentence) => ("info", json!({ "message": sentence })),
         Notice::Quit => ("quit", json!({})),
     }
 }

@@ -40,8 +40,8 @@ pub fn sentences(notice: &Notice, roster: &Roster) -> Vec<String> {
             format!("Recording into {}.", files.join(", "))
         }
         Notice::Slept(time) => format!("The machine slept for {} seconds.", time.as_secs()),
-        Notice::Problem(sentence) => format!("Problem: {sentence}"),
-        Notice::Info(sentence) => sentence.clone(),
+        Notice::Dumped { result: Err(sentence), .. } | Notice::Problem(sentence) => format!("Problem: {sentence}"),
+        Notice::Dumped { result: Ok(sentence), .. } | Notice::Info(sentence) => sentence.clone(),
         Notice::Quit => "Ended.".into(),
     };
     vec![one]

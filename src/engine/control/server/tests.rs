@@ -128,6 +128,24 @@ fn status_is_json_with_the_peers_names() {
 }
 
 #[test]
+fn a_dump_is_answered_when_its_file_is_written() {
+    let rig = rig(LONG);
+    for (result, said) in [(Ok("Wrote it.".to_owned()), "Wrote it."), (Err("No room.".to_owned()), "error: No room.")] {
+        let mut stream = rig.connect();
+        stream.write_all(b"dump /tmp/a.trace\ndump /tmp/b.trace\nmute on\n").expect("sent");
+        let mut reader = BufReader::new(&stream);
+        assert!(answer(&mut reader).starts_with("error: Your file is being written still"), "one at a time");
+        assert_eq!(answer(&mut reader), "ok");
+        assert_eq!(rig.told.try_recv(), Ok(Command::Dump("/tmp/a.trace".into())));
+        assert_eq!(rig.told.try_recv(), Ok(Command::Mute(Switch::On)));
+        for file in ["/tmp/another.trace", "/tmp/a.trace"] {
+            rig.notices.announce(Notice::Dumped { file: file.into(), result: result.clone() });
+        }
+        assert_eq!(answer(&mut reader), said);
+    }
+}
+
+#[test]
 fn several_commands_on_one_connection_are_answered_in_order() {
     let rig = rig(LONG);
     let mut stream = rig.connect();
