@@ -10,6 +10,7 @@ pub mod downlink;
 pub mod event;
 pub mod judge;
 pub mod plan;
+pub mod quality;
 pub mod state;
 pub mod uplink;
 
@@ -19,5 +20,6 @@ pub use config::{DownlinkConfig, UplinkConfig};
 pub use downlink::{CallError, Downlink};
 pub use event::{Event, NetCounts, PlayoutView, Report, SendFailure, SendReason, Sending};
 pub use plan::{SendPlan, SentCounts};
+pub use quality::{Quality, Rating, VoiceCounts};
 pub use state::{CallState, Reason};
 pub use uplink::{Speak, Tuning, Uplink};

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 
 use super::plan::SendPlan;
+use super::quality::Rating;
 use super::state::CallState;
 use crate::units::{Format, PeerId};
 
@@ -87,6 +88,8 @@ pub struct PlayoutView {
     pub card_ms: f32,
     /// Packets thrown away because they came late, since the peer took its slot.
     pub late_packets: u64,
+    /// How good the peer's voice is; `None`: nothing has been heard.
+    pub quality: Option<Rating>,
 }
 
 /// Why this side's voice travels as it does.

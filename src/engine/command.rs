@@ -1,5 +1,6 @@
 //! What a user can ask for, and the one parser of its words: standard input, `ctl` and tests share it. Pure.
 
+use super::DelayBounds;
 use super::controls::MAX_VOLUME_PERCENT;
 use crate::call::Address;
 use crate::units::{Format, PeerId};
@@ -55,6 +56,8 @@ pub enum Command {
         target: Target,
         percent: u8,
     },
+    /// What the playout delay of every peer may be.
+    Delay(DelayBounds),
     /// Asks for a [`super::Notice::Stats`].
     Stats,
     Record(Switch),
@@ -71,7 +74,7 @@ pub enum Command {
 
 /// The reply to `help`, and what an unknown word is answered with.
 pub const WORDS: &str = "call ADDRESS [rtp|pcm], hangup [PEER], answer [PEER], decline [PEER], talk on|off|toggle, open on|off|toggle, \
-    mute on|off|toggle, deafen on|off|toggle, volume [PEER] 0-200, stats, record on|off|toggle, input DEVICE, output DEVICE, host HOST, \
+    mute on|off|toggle, deafen on|off|toggle, volume [PEER] 0-200, delay auto|MS|MIN..MAX, stats, record on|off|toggle, input DEVICE, output DEVICE, host HOST, \
     devices, quit";
 
 /// Longest line that is looked at, bytes.
@@ -103,6 +106,7 @@ impl Command {
             "deafen" => Ok(Self::Deafen(switch(word, rest)?)),
             "record" => Ok(Self::Record(switch(word, rest)?)),
             "volume" => parse_volume(rest),
+            "delay" => rest.parse().map(Self::Delay).map_err(|error: String| format!("\"delay\" is refused: {error}.")),
             "input" => Ok(Self::Input(value(word, rest, "a device of \"devices\", or default")?)),
             "output" => Ok(Self::Output(value(word, rest, "a device of \"devices\", or default")?)),
             "host" => Ok(Self::Host(value(word, rest, "an audio host of \"devices\"")?)),
@@ -191,6 +195,7 @@ mod tests {
             ("deafen off", Command::Deafen(Switch::Off)),
             ("volume 80", Command::Volume { target: Target::All, percent: 80 }),
             ("volume Front door 150%", Command::Volume { target: named("Front door"), percent: 150 }),
+            ("delay 40..", Command::Delay(DelayBounds { min_ms: 40, ..DelayBounds::default() })),
             ("stats", Command::Stats),
             ("record toggle", Command::Record(Switch::Toggle)),
             ("input USB Headset, Analog", Command::Input("USB Headset, Analog".into())),
@@ -217,6 +222,8 @@ mod tests {
             ("mute maybe", "on, off or toggle"),
             ("volume 201", "0 to 200"),
             ("volume -1", "0 to 200"),
+            ("delay", "a delay is auto, MS,"),
+            ("delay 90..20", "20..90"),
             ("input", "\"devices\""),
             ("quit now", "stands alone"),
             ("quit\u{1b}[2J", "control characters"),

@@ -12,18 +12,19 @@ use mio::net::UdpSocket;
 use super::devices::DeviceCommand;
 use super::disk::DiskCommand;
 use super::hints::failure;
+use super::meters::PeerMeters;
 use super::playback::PlaybackHandle;
 use super::resolver::{Answer, Question};
 use super::roster::Roster;
 use super::sender::SentBoard;
 use super::tap::{TAP_SAMPLES, tap};
-use super::{Command, Controls, Holder, Meters, Notice, Notices, Target};
-use crate::call::{CallState, Downlink, Event, PlayoutView, SendFailure, SendPlan};
+use super::{Command, Controls, Holder, Meters, Notice, Notices, Stack, Target};
+use crate::call::{CallState, Downlink, Event, PlayoutView, Quality, SendFailure, SendPlan, VoiceCounts};
 use crate::os::clock::SleepWatch;
 use crate::os::priority;
 use crate::os::socket::{self, Mapping};
 use crate::playout::Config;
-use crate::units::{MAX_DATAGRAM, PeerId};
+use crate::units::{MAX_DATAGRAM, MAX_PEERS, PeerId};
 
 /// The token of the socket, and of everybody else who wakes this thread.
 pub const SOCKET: mio::Token = mio::Token(0);
@@ -62,6 +63,8 @@ pub struct ReceiverThread {
     pub sent: Arc<SentBoard>,
     pub links: Links,
     pub roster: Roster,
+    /// How good each peer's voice is.
+    pub qualities: [Quality; MAX_PEERS],
     /// The microphone opens in calls that this side places (`--open`).
     pub open: bool,
     /// Ask the system for real-time priority.
@@ -214,13 +217,17 @@ impl ReceiverThread {
         self.take_handles();
         self.playback.drain();
         self.downlink.handle_capture_delay(self.meters.mic.capture_delay_ms.get());
-        let card_ms = self.meters.out.card_delay_ms.get().unwrap_or(0.0);
+        let (now, card_ms) = (Instant::now(), self.meters.out.card_delay_ms.get().unwrap_or(0.0));
         for id in PeerId::all().filter(|id| self.meters.state(*id) == CallState::Live) {
             self.downlink.handle_sent(id, self.sent[id.slot()].load());
-            let peer = self.meters.peer(id);
+            let (peer, quality) = (self.meters.peer(id), &mut self.qualities[id.slot()]);
+            quality.handle(now, voice_counts(peer), Stack::take(peer, &self.meters).total());
+            let quality = quality.rating();
+            peer.r_factor.set_known(quality.map(|rating| rating.r));
+            peer.mos_lq.set_known(quality.map(|rating| rating.mos_lq));
             if let (Some(delay_ms), Some(target_ms)) = (peer.playout_delay_ms.get(), peer.playout_target_ms.get()) {
                 let late_packets = peer.late_packets.get();
-                self.downlink.handle_playout(id, PlayoutView { delay_ms, target_ms, card_ms, late_packets });
+                self.downlink.handle_playout(id, PlayoutView { delay_ms, target_ms, card_ms, late_packets, quality });
             }
         }
     }
@@ -243,6 +250,7 @@ impl ReceiverThread {
         match event {
             Event::Peer { id, address, format, incoming } => {
                 meters.peer(id).reset();
+                self.qualities[id.slot()] = Quality::default();
                 meters.peer(id).format.store(format as u8, Relaxed);
                 self.controls.reset_peer(id);
                 self.tell(Notice::Peer { id, address, format, incoming });
@@ -281,7 +289,8 @@ impl ReceiverThread {
     fn open_playout(&mut self, id: PeerId) {
         let (writer, reader) = tap(TAP_SAMPLES);
         let block_samples = self.meters.out.block_samples.get().map_or(Config::default().block_samples, |block| block as usize);
-        if let Err(error) = self.playback.open(id, Config { block_samples, ..Config::default() }, writer) {
+        let config = Config { block_samples, delay: self.controls.delay().choice(), ..Config::default() };
+        if let Err(error) = self.playback.open(id, config, writer) {
             self.links.notices.problem(format!("{} cannot be heard: {error}.", self.roster.label(id)));
             return;
         }
@@ -356,5 +365,15 @@ impl ReceiverThread {
             peer.heard_delay_ms.set_known(report.heard_delay_ms);
             peer.sending.set(report.sending);
         }
+    }
+}
+
+/// What the peer's playout has counted of its voice.
+fn voice_counts(peer: &PeerMeters) -> VoiceCounts {
+    VoiceCounts {
+        samples: peer.voice_samples.get(),
+        concealed: peer.concealed_samples.get(),
+        gaps: peer.concealed_gaps.get(),
+        packets: peer.played_packets.get() + peer.repaired_packets.get(),
     }
 }

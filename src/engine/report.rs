@@ -4,7 +4,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{Holder, PeerSnapshot, Roster, Snapshot};
+use super::{Holder, PeerSnapshot, Roster, SendReason, Snapshot};
 
 /// The fields of a `stats` event and what they mean: for the manual and the README.
 pub const STATS_FIELDS: &[(&str, &str)] = &[
@@ -13,6 +13,7 @@ pub const STATS_FIELDS: &[(&str, &str)] = &[
     ("muted", "the microphone is muted"),
     ("deafened", "nothing is played"),
     ("volume_percent", "output volume of everything"),
+    ("delay", "what the playout delay may be: auto, or as --delay takes it"),
     ("microphone_running", "the microphone's stream is open"),
     ("microphone_level_dbfs", "its peak since the last report"),
     ("microphone_clipped_frames", "frames of 10 ms with a sample at full scale"),
@@ -64,6 +65,13 @@ pub const PEER_FIELDS: &[(&str, &str)] = &[
     ("stack", "its parts: microphone_ms, frame_ms, network_ms, playout_ms, card_ms"),
     ("heard_lost_percent", "share of this side's packets that the peer says it lost; null: not heard yet"),
     ("heard_delay_ms", "delay of this side's voice there"),
+    ("r_factor", "quality of what is heard: the R factor of ITU-T G.107, up to 93, from what was made up and the delay"),
+    ("mos_lq", "the same as a mean opinion of listening alone, 1 to 4.5"),
+    ("send_bitrate", "of this side's codec for this peer, bit/s"),
+    ("send_frame_ms", "length of its packets"),
+    ("copies", "earlier frames that travel again with each packet"),
+    ("spacing", "frames between one copy and the next"),
+    ("send_reason", "why it is sent so: unheard, clean, loss, bursts, narrow, easing"),
     ("level_dbfs", "peak of the peer's voice since the last report"),
     ("speaking", "the peer speaks"),
     ("volume_percent", "its volume here"),
@@ -97,6 +105,7 @@ pub fn stats(snapshot: &Snapshot, roster: &Roster) -> Value {
         "muted": snapshot.muted,
         "deafened": snapshot.deafened,
         "volume_percent": snapshot.volume,
+        "delay": snapshot.delay.to_string(),
         "microphone_running": snapshot.mic_running,
         "microphone_level_dbfs": decimals(Some(snapshot.mic_level.0), 1),
         "microphone_clipped_frames": snapshot.mic_clipped,
@@ -152,11 +161,29 @@ fn peer(peer: &PeerSnapshot, roster: &Roster) -> Value {
         "stack": stack.collect::<Map<_, _>>(),
         "heard_lost_percent": decimals(peer.heard_lost_percent, 3),
         "heard_delay_ms": decimals(peer.heard_delay_ms, 1),
+        "r_factor": decimals(peer.r_factor, 1),
+        "mos_lq": decimals(peer.mos_lq, 2),
+        "send_bitrate": peer.sending.map(|sending| sending.bitrate),
+        "send_frame_ms": peer.sending.map(|sending| sending.frame_ms),
+        "copies": peer.sending.map(|sending| sending.copies),
+        "spacing": peer.sending.map(|sending| sending.spacing),
+        "send_reason": peer.sending.map(|sending| send_reason(sending.reason)),
         "level_dbfs": decimals(Some(peer.level.0), 1),
         "speaking": peer.speaking,
         "volume_percent": peer.volume,
         "muted": peer.muted,
     })
+}
+
+fn send_reason(reason: SendReason) -> &'static str {
+    match reason {
+        SendReason::Unheard => "unheard",
+        SendReason::Clean => "clean",
+        SendReason::Loss => "loss",
+        SendReason::Bursts => "bursts",
+        SendReason::Narrow => "narrow",
+        SendReason::Easing => "easing",
+    }
 }
 
 fn holder(holder: Holder) -> &'static str {

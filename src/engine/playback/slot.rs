@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use rtrb::Consumer;
 
+use crate::engine::DelayBounds;
 use crate::engine::meters::PeerMeters;
 use crate::engine::tap::TapWriter;
 use crate::engine::wave::{Column, Mark};
@@ -23,13 +24,16 @@ pub(super) struct Slot {
     /// The waveform column being gathered, and samples in it.
     column: Column,
     gathered: usize,
+    /// The wave's number of the first column, and the samples pulled since its start.
+    first: Option<u64>,
+    pulled: u64,
     /// Samples of the fade still to come.
     closing: Option<usize>,
 }
 
 impl Slot {
     pub(super) fn new(id: PeerId, playout: Playout, packets: Consumer<Packet>, tap: TapWriter) -> Self {
-        Self { id, playout, packets, tap, column: Column::default(), gathered: 0, closing: None }
+        Self { id, playout, packets, tap, column: Column::default(), gathered: 0, first: None, pulled: 0, closing: None }
     }
 
     pub(super) fn id(&self) -> PeerId {
@@ -49,6 +53,10 @@ impl Slot {
         let Some(left) = &mut self.closing else { return false };
         *left = left.saturating_sub(samples);
         *left == 0
+    }
+
+    pub(super) fn set_delay(&mut self, bounds: DelayBounds) {
+        self.playout.set_bounds(bounds.choice(), bounds.min_ms, bounds.max_ms);
     }
 
     pub(super) fn flush(&mut self) {
@@ -88,6 +96,9 @@ impl Slot {
 
     fn show(&mut self, samples: &[f32], pulled: &Pulled, meters: &PeerMeters) {
         self.draw(samples, mark(pulled.worst()), meters);
+        while let Some(at) = self.playout.poll_late() {
+            self.amend(at, meters);
+        }
         meters.speaking.store(pulled.speaking && !self.is_closing(), Relaxed);
         let counters = self.playout.counters();
         meters.played_packets.set(counters.played);
@@ -96,6 +107,7 @@ impl Slot {
         meters.duplicate_packets.set(counters.duplicate);
         meters.voice_samples.set(counters.voice_samples);
         meters.concealed_samples.set(counters.concealed_samples);
+        meters.concealed_gaps.set(counters.concealed_gaps);
         meters.stretched_samples.set(counters.stretched_plus + counters.stretched_minus);
         meters.playout_delay_ms.set(self.playout.delay_ms().unwrap_or(f32::NAN));
         meters.playout_target_ms.set(self.playout.target_ms().unwrap_or(f32::NAN));
@@ -104,6 +116,8 @@ impl Slot {
 
     /// Gathers 10 ms columns of the waveform out of blocks of any size.
     fn draw(&mut self, samples: &[f32], mark: Mark, meters: &PeerMeters) {
+        self.first.get_or_insert_with(|| meters.wave.written());
+        self.pulled += samples.len() as u64;
         let mut rest = samples;
         while !rest.is_empty() {
             let (piece, after) = rest.split_at(rest.len().min(FRAME_SAMPLES - self.gathered));
@@ -123,14 +137,54 @@ impl Slot {
             }
         }
     }
+
+    /// The packet whose place went out when `at` samples had been pulled came too late.
+    fn amend(&mut self, at: u64, meters: &PeerMeters) {
+        let Some(first) = self.first else { return };
+        let n = at / FRAME_SAMPLES as u64;
+        if n < self.pulled / FRAME_SAMPLES as u64 {
+            meters.wave.amend(first + n, Mark::Late);
+        } else if matches!(self.column.mark, Mark::Concealed | Mark::Lost) {
+            // Its column is still being gathered.
+            self.column.mark = Mark::Late;
+        }
+    }
 }
 
 fn mark(step: Step) -> Mark {
     match step {
         Step::Idle => Mark::Idle,
         Step::Played => Mark::Played,
-        Step::Nack | Step::Red | Step::Lbrr => Mark::Repaired,
+        Step::Nack => Mark::Nack,
+        Step::Red => Mark::Red,
+        Step::Lbrr => Mark::Lbrr,
         Step::Concealed => Mark::Concealed,
         Step::Lost => Mark::Lost,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::tap::{TAP_SAMPLES, tap};
+    use crate::playout::Config;
+
+    #[test]
+    fn a_late_packet_is_painted_where_its_place_was_and_only_over_a_gap() {
+        let (meters, out) = (PeerMeters::default(), [0.25; 720]);
+        // Columns of a playout before this one.
+        (0..7).for_each(|_| meters.wave.push(Column::default()));
+        let playout = Playout::new(Config::default()).expect("a playout");
+        let mut slot = Slot::new(PeerId::new(0).expect("a slot"), playout, rtrb::RingBuffer::new(1).1, tap(TAP_SAMPLES).0);
+        slot.draw(&out[..480], Mark::Played, &meters);
+        slot.draw(&out, Mark::Concealed, &meters);
+        // 1,200 samples: columns 7 and 8 are written, the half of column 9 is being gathered.
+        slot.amend(100, &meters);
+        slot.amend(500, &meters);
+        slot.amend(1_000, &meters);
+        slot.draw(&out[..240], Mark::Played, &meters);
+        assert_eq!(meters.wave.marks(7).collect::<Vec<_>>(), [Mark::Played, Mark::Late, Mark::Late]);
+        slot.amend(u64::MAX, &meters);
+        assert_eq!(meters.wave.written(), 10);
     }
 }

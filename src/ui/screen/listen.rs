@@ -4,7 +4,7 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::{Constraint, Layout, Rect};
 use unicode_width::UnicodeWidthStr;
 
-use super::{Scene, Zones, gauge, paint, talk, wave};
+use super::{Scene, Zones, gauge, paint, strip, talk, wave};
 use crate::engine::{CallState, DeviceStatus, PeerSnapshot};
 use crate::ui::history::Series;
 use crate::ui::text;
@@ -59,7 +59,7 @@ fn draw_voice(buf: &mut Buffer, area: Rect, peer: &PeerSnapshot, scene: &Scene, 
     }
     let height = area.height.saturating_sub(1);
     wave::draw(buf, paint::rows(area, 0, height), &scene.meters.peer(peer.id).wave, theme);
-    let used = wave::legend(buf, area, height, theme);
+    let used = strip::legend(buf, area, height, theme);
     let span = format!("last {:.0} s", wave::seconds(area.width));
     if boxed && used + 12 < area.width {
         paint::right(buf, area, height, &span, theme.dim);

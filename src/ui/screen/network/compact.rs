@@ -1,0 +1,92 @@
+//! The Network view where there is little room: two columns of label and value, the minute's strip and the stack below.
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+
+use super::{Figure, hearing, sending, total, which};
+use crate::engine::{PeerSnapshot, Sending};
+use crate::ui::screen::strip::{self, Totals};
+use crate::ui::screen::{Scene, gauge, paint};
+use crate::ui::text;
+
+/// The most telling first: what there is no row for is left out.
+const LEFT: [&str; 9] = ["quality", "delay", "lost", "repaired", "made up", "late", "jitter", "received", "reordered"];
+const RIGHT: [&str; 7] = ["lost there", "their ear", "round trip", "voice", "copies", "because", "sent"];
+
+pub fn draw(buf: &mut Buffer, area: Rect, peer: &PeerSnapshot, scene: &Scene) {
+    let theme = scene.theme;
+    let name = text::fit(&scene.app.name(peer.id), 20, theme.glyphs.ellipsis);
+    let state = text::state(peer);
+    paint::spans(
+        buf,
+        area,
+        0,
+        1,
+        &[(&name, theme.title), (" ", theme.text), (&state, theme.dim), (" ", theme.text), (&which(scene), theme.dim)],
+    );
+    let height = usize::from(area.height.saturating_sub(4));
+    let half = area.width / 2;
+    let roomy = half >= 30;
+    let mut left = picked(hearing(peer, scene, false), &LEFT);
+    let mut right = picked(sending(peer, scene), &RIGHT);
+    if !roomy {
+        left.iter_mut().chain(&mut right).for_each(|figure| shorten(figure, peer));
+    }
+    if !scene.snapshot.delay.is_auto() {
+        left.insert(2, Figure { label: "set", value: scene.snapshot.delay.words(), curve: None, style: theme.text });
+    }
+    for (row, figure) in left.iter().take(height).enumerate() {
+        pair(buf, Rect { width: half, ..area }, row as u16 + 1, figure, scene);
+    }
+    let right_area = Rect { x: area.x + half, width: area.width - half, ..area };
+    for (row, figure) in right.iter().take(height).enumerate() {
+        pair(buf, right_area, row as u16 + 1, figure, scene);
+    }
+    let below = paint::rows(area, area.height.saturating_sub(3), 3);
+    let line = Rect { x: below.x + 1, width: below.width.saturating_sub(2), ..below };
+    let wave = &scene.meters.peer(peer.id).wave;
+    if theme.calm {
+        paint::text(buf, line, 0, 0, &strip::words(&Totals::last_minute(wave)), theme.dim);
+    } else {
+        strip::draw(buf, line, 0, wave, theme);
+    }
+    paint::spans(buf, below, 1, 1, &[("mouth to ear ", theme.dim), (&total(peer), theme.title)]);
+    if let Some(mos) = peer.mos_lq {
+        paint::right(buf, line, 1, &format!("MOS {mos:.1}"), theme.text);
+    }
+    gauge::stack(buf, line, 2, &peer.stack, theme);
+}
+
+/// The figures of these labels, in this order.
+fn picked(mut figures: Vec<Figure>, labels: &[&str]) -> Vec<Figure> {
+    let place = |label: &str| labels.iter().position(|wanted| *wanted == label);
+    figures.retain(|figure| place(figure.label).is_some());
+    figures.sort_by_key(|figure| place(figure.label));
+    figures
+}
+
+/// In 20 columns: without what can be guessed.
+fn shorten(figure: &mut Figure, peer: &PeerSnapshot) {
+    let sending = peer.sending.unwrap_or_default();
+    let value = match figure.label {
+        "quality" => peer.r_factor.map(|r| format!("R {r:.0}")),
+        "delay" => Some(text::ms(peer.playout_delay_ms)),
+        "received" => Some(text::count(peer.received_packets)),
+        "sent" => Some(text::count(peer.sent_packets)),
+        "voice" => peer.sending.map(|_| text::voice(sending).split(',').next().unwrap_or_default().to_owned()),
+        "copies" if sending.copies > 0 => Some(format!("{}, {} apart", sending.copies, sending.spacing)),
+        "copies" => peer.sending.map(|_: Sending| "none".to_owned()),
+        _ => None,
+    };
+    if let Some(value) = value {
+        figure.value = value;
+    }
+}
+
+fn pair(buf: &mut Buffer, area: Rect, row: u16, figure: &Figure, scene: &Scene) {
+    let theme = scene.theme;
+    let used = paint::spans(buf, area, row, 1, &[(figure.label, theme.dim), (" ", theme.text)]) + 1;
+    let room = usize::from(area.width.saturating_sub(used + 1));
+    let value = text::fit(&figure.value, room, theme.glyphs.ellipsis);
+    paint::right(buf, Rect { width: area.width.saturating_sub(1), ..area }, row, &value, theme.text);
+}
