@@ -19,7 +19,7 @@ pub use clock::WallClock;
 pub use config::{DownlinkConfig, UplinkConfig};
 pub use downlink::{CallError, Downlink};
 pub use event::{Event, NetCounts, PlayoutView, Report, SendFailure, SendReason, Sending};
-pub use plan::{SendPlan, SentCounts};
+pub use plan::{Resend, SendPlan, SentCounts};
 pub use quality::{Quality, Rating, VoiceCounts};
 pub use state::{CallState, Reason};
 pub use uplink::{Speak, Tuning, Uplink};

@@ -136,6 +136,7 @@ fn the_sender_path_allocates_nothing() {
             ssrc: Ssrc(7),
             payload_type: 111,
             redundancy,
+            reach: 0,
             bitrate: 48_000,
             frame_ms,
             expected_loss_percent: 5,

@@ -25,16 +25,20 @@
 //! be listening. A ring that nobody answers ends after the configured time, there and here.
 
 mod adapt;
+mod bursts;
 mod commands;
 mod control;
 mod incoming;
 mod media;
+mod missing;
 mod peer;
+mod repair;
 mod report;
 mod said;
 mod source;
 mod stranger;
 mod timers;
+mod width;
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -179,14 +183,20 @@ impl Downlink {
         if self.is_own(now, from, packet.header.ssrc, Some(packet.header.time)) {
             return;
         }
+        if packet.header.payload_type == wire::rtp::RTX_PT && self.handle_rtx(now, from, packet, bytes, sink) {
+            return;
+        }
         let id = self
             .media_from(from, Some(packet.header.ssrc))
             .or_else(|| self.knock_media(now, from, Format::Rtp, packet.header.payload_type));
         let Some(id) = self.hearing(now, id).map(|peer| peer.id) else { return };
         let Some(peer) = self.peers[id.slot()].as_deref_mut() else { return };
-        let arrival = Arrival { now, from, bytes };
+        let arrival = Arrival { now, from, bytes, can_ask: repair::can_ask(peer) };
         match peer.media.handle_rtp(arrival, packet, &mut self.streams, &mut |packet| sink(id, packet)) {
-            Ok(()) => self.heard_media(now, id, from, Format::Rtp),
+            Ok(()) => {
+                self.heard_media(now, id, from, Format::Rtp);
+                self.hasten_report(now, id);
+            }
             Err(Dropped::Malformed) => self.net.dropped_malformed += 1,
             Err(Dropped::Unknown) => self.net.dropped_unknown += 1,
         }
@@ -280,7 +290,7 @@ impl Downlink {
             frame_ms: media.frame_ms,
             heard_lost_percent: peer.heard_lost_percent,
             heard_delay_ms: heard_delay,
-            sending: None,
+            sending: self.sending(peer),
         }
     }
 

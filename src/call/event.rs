@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use super::plan::SendPlan;
+use super::plan::{Resend, SendPlan};
 use super::quality::Rating;
 use super::state::CallState;
 use crate::units::{Format, PeerId};
@@ -44,6 +44,8 @@ pub enum Event {
     },
     /// For [`super::Uplink::handle_plan`]: `None` means send nothing there any more.
     Plan(PeerId, Option<SendPlan>),
+    /// For [`super::Uplink::handle_nack`]: the peer misses these. Worth doing at once or not at all.
+    Resend(PeerId, Resend),
     /// Packets of this peer will come (and the microphone may run): make its playout.
     PlayoutOpen(PeerId),
     /// No packet will come any more: take its playout away.

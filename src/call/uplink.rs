@@ -4,6 +4,7 @@
 //! sequence does not; the marker is on a spurt's first packet. Seed PCM is headerless blocks of 1,024 samples.
 //! After construction nothing allocates, but for a change of the frame's length.
 
+mod resend;
 mod seed;
 mod spurt;
 mod voice;
@@ -15,11 +16,12 @@ use rand::RngExt;
 use rand::rngs::StdRng;
 
 use super::config::UplinkConfig;
-use super::plan::{SendPlan, SentCounts};
+use super::plan::{COPIES_MAX, Resend, SendPlan, SentCounts, spread};
 use crate::audio::Frame;
 use crate::audio::codec::OpusEncoder;
 use crate::units::{Format, MAX_DATAGRAM, MAX_PEERS, PeerId, RtpTime, SAMPLE_RATE, SEED_BYTES, Seq};
 use crate::wire::{red, rtp};
+use resend::Resends;
 use seed::SeedBlocks;
 use spurt::Spurt;
 use voice::Voice;
@@ -36,6 +38,7 @@ struct Slot {
     counts: SentCounts,
     /// The peer has had the first packet of the present spurt.
     in_spurt: bool,
+    resends: Resends,
 }
 
 /// One encoder for all peers, one stream each.
@@ -92,6 +95,7 @@ impl<E: Speak> Uplink<E> {
                 (slot.counts.total_packets, slot.counts.total_bytes) = (total_packets, total_bytes);
             }
             slot.seq = Seq(self.rng.random());
+            slot.resends = Resends::new(Seq(self.rng.random()));
             slot.time_zero = RtpTime(self.rng.random());
             slot.in_spurt = false;
         }
@@ -141,6 +145,40 @@ impl<E: Speak> Uplink<E> {
         })
     }
 
+    /// The downlink's [`super::Event::Resend`]: what the peer misses goes there again (RFC 4588), to nobody else and within
+    /// bounds. Calls `send` once per datagram.
+    pub fn handle_nack(&mut self, id: PeerId, resend: &Resend, now: Instant, send: &mut impl FnMut(PeerId, SocketAddr, &[u8])) {
+        let Self { slots, voice, .. } = self;
+        let Slot { plan: Some(plan), time_zero, counts, resends, .. } = &mut slots[id.slot()] else { return };
+        if plan.format == Format::Pcm {
+            return;
+        }
+        for seq in resend.seqs() {
+            let Some(encoded) = resends.spoken_at(*seq).and_then(|at| voice.spoken_at(at)) else { continue };
+            let mut datagram = [0; MAX_DATAGRAM];
+            let len = rtp::HEADER_BYTES + rtp::OSN_BYTES + encoded.payload().len();
+            if len + plan.seal.overhead() > MAX_DATAGRAM {
+                continue;
+            }
+            let Some(number) = resends.grant(now, *seq, len + plan.seal.overhead()) else { continue };
+            rtp::Header {
+                payload_type: rtp::RTX_PT,
+                marker: false,
+                seq: number,
+                time: time_zero.plus(encoded.at as u32),
+                ssrc: rtp::rtx_ssrc(plan.ssrc),
+            }
+            .write(&mut datagram);
+            datagram[rtp::HEADER_BYTES..][..rtp::OSN_BYTES].copy_from_slice(&seq.0.to_be_bytes());
+            datagram[rtp::HEADER_BYTES + rtp::OSN_BYTES..len].copy_from_slice(encoded.payload());
+            let len = plan.seal.seal(&mut datagram, len);
+            // Another stream than the media: the sender report does not count it.
+            counts.total_packets += 1;
+            counts.total_bytes += len as u64;
+            send(id, plan.address, &datagram[..len]);
+        }
+    }
+
     /// What went to a peer so far; for [`super::Downlink::handle_sent`] and the meters.
     #[must_use]
     pub fn counts(&self, id: PeerId) -> SentCounts {
@@ -159,7 +197,7 @@ fn planned(slots: &mut [Slot; MAX_PEERS]) -> impl Iterator<Item = (PeerId, &mut 
 /// The newest packet to every peer that takes RTP.
 fn send_voice<E: Speak>(slots: &mut [Slot; MAX_PEERS], voice: &Voice<E>, send: &mut impl FnMut(PeerId, SocketAddr, &[u8])) {
     for (id, slot) in planned(slots) {
-        let Slot { plan: Some(plan), seq, time_zero, counts, in_spurt } = slot else { continue };
+        let Slot { plan: Some(plan), seq, time_zero, counts, in_spurt, resends } = slot else { continue };
         if plan.format == Format::Pcm {
             continue;
         }
@@ -167,9 +205,10 @@ fn send_voice<E: Speak>(slots: &mut [Slot; MAX_PEERS], voice: &Voice<E>, send: &
         let room = MAX_DATAGRAM - plan.seal.overhead();
         let body = &mut datagram[rtp::HEADER_BYTES..room];
         let Some((payload_type, len)) = pack(voice, plan, body) else { continue };
-        let Some(newest) = voice.packets(0).last() else { continue };
+        let Some(newest) = voice.back(0) else { continue };
         let time = time_zero.plus(newest.at as u32);
         rtp::Header { payload_type, marker: !*in_spurt, seq: *seq, time, ssrc: plan.ssrc }.write(&mut datagram);
+        resends.remember(*seq, newest.at, rtp::HEADER_BYTES + len);
         *seq = seq.next();
         *in_spurt = true;
         let len = plan.seal.seal(&mut datagram, rtp::HEADER_BYTES + len);
@@ -181,18 +220,19 @@ fn send_voice<E: Speak>(slots: &mut [Slot; MAX_PEERS], voice: &Voice<E>, send: &
 
 /// Payload type and length of what goes into one packet: RED when the plan asks for copies and there are some, else plain Opus.
 fn pack<E: Speak>(voice: &Voice<E>, plan: &SendPlan, body: &mut [u8]) -> Option<(u8, usize)> {
-    let newest = voice.packets(0).last()?;
-    // Fewer copies until it fits; the plain packet always does.
-    for copies in (1..=usize::from(plan.redundancy)).rev() {
-        let packets = voice.packets(copies);
-        if packets.clone().count() < 2 {
-            continue;
+    let newest = voice.back(0)?;
+    let mut blocks = [None; COPIES_MAX + 1];
+    let packets = spread(plan.redundancy, plan.reach).rev().filter_map(|count| voice.back(count)).chain([newest]);
+    for (block, packet) in blocks.iter_mut().zip(packets) {
+        let offset = u16::try_from(newest.at - packet.at).unwrap_or(u16::MAX);
+        *block = Some(red::Block { payload_type: plan.payload_type, offset, payload: packet.payload() });
+    }
+    // Fewer copies until it fits, the farthest first; the plain packet always does.
+    for first in 0..COPIES_MAX {
+        let blocks = blocks[first..].iter().flatten().copied();
+        if blocks.clone().count() < 2 {
+            break;
         }
-        let blocks = packets.map(|packet| red::Block {
-            payload_type: plan.payload_type,
-            offset: u16::try_from(newest.at - packet.at).unwrap_or(u16::MAX),
-            payload: packet.payload(),
-        });
         if let Ok(len) = red::pack(body, blocks) {
             return Some((rtp::RED_PT, len));
         }

@@ -16,10 +16,10 @@ use super::meters::PeerMeters;
 use super::playback::PlaybackHandle;
 use super::resolver::{Answer, Question};
 use super::roster::Roster;
-use super::sender::SentBoard;
+use super::sender::{SentBoard, ToSender};
 use super::tap::{TAP_SAMPLES, tap};
 use super::{Command, Controls, Holder, Meters, Notice, Notices, Stack, Target};
-use crate::call::{CallState, Downlink, Event, PlayoutView, Quality, SendFailure, SendPlan, VoiceCounts};
+use crate::call::{CallState, Downlink, Event, PlayoutView, Quality, SendFailure, VoiceCounts};
 use crate::os::clock::SleepWatch;
 use crate::os::priority;
 use crate::os::socket::{self, Mapping};
@@ -39,7 +39,7 @@ const NAP: Duration = Duration::from_millis(250);
 /// The ends of channels between this thread and the others.
 pub struct Links {
     pub commands: Receiver<Command>,
-    pub plans: Sender<(PeerId, Option<SendPlan>)>,
+    pub to_sender: Sender<ToSender>,
     pub failures: Receiver<(SocketAddr, SendFailure)>,
     pub questions: Sender<Question>,
     pub answers: Receiver<Answer>,
@@ -269,9 +269,14 @@ impl ReceiverThread {
                 self.tell(Notice::PeerFormat { id, format });
             }
             Event::Plan(id, plan) => {
-                if self.links.plans.send((id, plan)).is_err() {
+                if self.links.to_sender.send(ToSender::Plan(id, plan)).is_err() {
                     tracing::debug!("the sender has ended");
                 }
+                self.links.sender.unpark();
+            }
+            Event::Resend(id, resend) => {
+                // A sender that has that much to do would be too late with it anyway.
+                let _ = self.links.to_sender.try_send(ToSender::Resend(id, resend));
                 self.links.sender.unpark();
             }
             Event::PlayoutOpen(id) => self.begin(id),

@@ -14,7 +14,7 @@ use super::hints::failure;
 use super::tap::TapWriter;
 use super::{Controls, Meters, Notice, Notices};
 use crate::audio::process::Chain;
-use crate::call::{SendFailure, SendPlan, SentCounts, Uplink};
+use crate::call::{Resend, SendFailure, SendPlan, SentCounts, Uplink};
 use crate::os::priority;
 use crate::os::socket::Mapping;
 use crate::units::{FRAME_DURATION, FRAME_SAMPLES, MAX_PEERS, PeerId};
@@ -25,12 +25,21 @@ const NAP: Duration = Duration::from_millis(100);
 /// What the sender tells the receiver about each peer. The cell is crossbeam's sequence lock: the writer waits for no reader.
 pub type SentBoard = [AtomicCell<SentCounts>; MAX_PEERS];
 
+/// What the receiver asks of the sender.
+#[derive(Clone, Debug)]
+pub enum ToSender {
+    /// How to send to this peer from now on; `None`: no more.
+    Plan(PeerId, Option<SendPlan>),
+    /// The peer misses these.
+    Resend(PeerId, Resend),
+}
+
 /// Everything the sender thread owns.
 pub struct SenderThread {
     pub uplink: Uplink,
     pub process: Chain,
     pub mic: MicReader,
-    pub plans: Receiver<(PeerId, Option<SendPlan>)>,
+    pub asked: Receiver<ToSender>,
     pub failures: Sender<(SocketAddr, SendFailure)>,
     pub socket: UdpSocket,
     pub mapping: Mapping,
@@ -53,10 +62,10 @@ impl SenderThread {
         let mut frame = [0.0; FRAME_SAMPLES];
         let mut last_frame = Instant::now();
         while !self.stop.load(Relaxed) {
-            self.take_plans();
+            self.take_asked();
             while let Some(captured) = self.mic.poll_frame(&mut frame) {
                 last_frame = Instant::now();
-                self.take_plans();
+                self.take_asked();
                 self.handle_frame(&mut frame, captured);
             }
             if self.meters.mic.on_air.load(Relaxed) && last_frame.elapsed() > NAP {
@@ -69,10 +78,20 @@ impl SenderThread {
         self.set_on_air(false);
     }
 
-    fn take_plans(&mut self) {
-        while let Ok((id, plan)) = self.plans.try_recv() {
-            self.uplink.handle_plan(id, plan);
-            self.publish(id);
+    fn take_asked(&mut self) {
+        while let Ok(asked) = self.asked.try_recv() {
+            match asked {
+                ToSender::Plan(id, plan) => {
+                    self.uplink.handle_plan(id, plan);
+                    self.publish(id);
+                }
+                ToSender::Resend(id, resend) => {
+                    let Self { uplink, socket, mapping, failures, meters, .. } = self;
+                    let mut send = |_, to, datagram: &[u8]| send_to(socket, *mapping, meters, failures, to, datagram);
+                    uplink.handle_nack(id, &resend, Instant::now(), &mut send);
+                    self.publish(id);
+                }
+            }
         }
     }
 
@@ -86,12 +105,8 @@ impl SenderThread {
 
     fn send_frame(&mut self, frame: &[f32; FRAME_SAMPLES], captured: Instant, on_air: bool) {
         let (socket, mapping, failures, meters) = (&self.socket, self.mapping, &self.failures, &self.meters);
-        let leaves = self.uplink.handle_frame(frame, captured, on_air, &mut |_, to, datagram| {
-            if let Err(error) = socket.send_to(datagram, mapping.outward(to)) {
-                meters.net.send_errors.add(1);
-                let _ = failures.try_send((to, failure(&error)));
-            }
-        });
+        let mut send = |_, to, datagram: &[u8]| send_to(socket, mapping, meters, failures, to, datagram);
+        let leaves = self.uplink.handle_frame(frame, captured, on_air, &mut send);
         if leaves {
             self.tap.write(frame);
             PeerId::all().for_each(|id| self.publish(id));
@@ -113,5 +128,19 @@ impl SenderThread {
         if self.meters.mic.on_air.swap(on_air, Relaxed) != on_air {
             self.notices.announce(Notice::OnAir(on_air));
         }
+    }
+}
+
+fn send_to(
+    socket: &UdpSocket,
+    mapping: Mapping,
+    meters: &Meters,
+    failures: &Sender<(SocketAddr, SendFailure)>,
+    to: SocketAddr,
+    datagram: &[u8],
+) {
+    if let Err(error) = socket.send_to(datagram, mapping.outward(to)) {
+        meters.net.send_errors.add(1);
+        let _ = failures.try_send((to, failure(&error)));
     }
 }

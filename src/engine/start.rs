@@ -18,15 +18,14 @@ use super::devices::{self, DeviceCommand, DevicesConfig, MicReader, mic_ring};
 use super::disk::{self, DiskCommand};
 use super::playback::{Playback, PlaybackHandle};
 use super::receiver::{Links, ReceiverThread, SOCKET, WAKER};
-use super::sender::{SenderThread, SentBoard};
+use super::sender::{SenderThread, SentBoard, ToSender};
 use super::tap::{TAP_SAMPLES, TapWriter, tap};
 use super::{AutoAnswer, Command, CommandInput, Controls, Meters, Notice, Notices, Settings, resolver, roster::Roster};
 use crate::audio::process::Chain;
-use crate::call::{Downlink, DownlinkConfig, SendFailure, SendPlan, Uplink, UplinkConfig};
+use crate::call::{Downlink, DownlinkConfig, SendFailure, Uplink, UplinkConfig};
 use crate::os::clock::{self, SleepWatch};
 use crate::os::socket::{self, Mapping};
 use crate::os::sound::Sound;
-use crate::units::PeerId;
 
 /// Commands, names, plans and hints that may wait for one thread.
 const WAITING: usize = 64;
@@ -155,7 +154,7 @@ impl Frame {
         let (commands, commanded) = bounded(WAITING);
         let (device_commands, devices_commanded) = bounded(WAITING);
         let (disk_commands, disk_commanded) = bounded(WAITING);
-        let (plans, planned) = bounded(WAITING);
+        let (to_sender, asked_of_sender) = bounded(WAITING);
         let (failures, failed) = bounded(WAITING);
         let (questions, asked) = bounded(WAITING);
         let (answers, answered) = bounded(WAITING);
@@ -167,13 +166,13 @@ impl Frame {
         let mut threads = Vec::new();
 
         let media_socket = socket.try_clone().context("the system has no socket left")?;
-        let sender = self.sender(mic, planned, failures, media_socket, tap_writer)?;
+        let sender = self.sender(mic, asked_of_sender, failures, media_socket, tap_writer)?;
         let sender = spawn(self.mourner("sender"), move || sender.run())?;
         let mut socket = UdpSocket::from_std(socket);
         poll.registry().register(&mut socket, SOCKET, mio::Interest::READABLE).context("the socket cannot be watched")?;
         let links = Links {
             commands: commanded,
-            plans,
+            to_sender,
             failures: failed,
             questions,
             answers: answered,
@@ -238,7 +237,7 @@ impl Frame {
     fn sender(
         &self,
         mic: MicReader,
-        plans: Receiver<(PeerId, Option<SendPlan>)>,
+        asked: Receiver<ToSender>,
         failures: Sender<(SocketAddr, SendFailure)>,
         socket: std::net::UdpSocket,
         tap: TapWriter,
@@ -249,7 +248,7 @@ impl Frame {
             uplink,
             process: Chain::default(),
             mic,
-            plans,
+            asked,
             failures,
             socket,
             mapping: self.mapping,

@@ -9,7 +9,7 @@ use crate::units::{ExtSeq, RtpTime, SEED_BYTES};
 pub const PAYLOAD_MAX: usize = SEED_BYTES;
 
 /// How a packet came, for the counters.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
 pub enum Origin {
     #[default]
     Media,

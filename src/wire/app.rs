@@ -21,7 +21,7 @@ pub const NAME_MAX: usize = 64;
 pub mod caps {
     /// Redundant audio, RFC 2198.
     pub const RED: u32 = 1;
-    /// Answers a generic NACK with a copy, RFC 4585.
+    /// Answers a generic NACK (RFC 4585) with a retransmission (RFC 4588) of payload type 62, under the SSRC after the media's.
     pub const NACK: u32 = 1 << 1;
 }
 

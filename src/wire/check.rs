@@ -37,6 +37,10 @@ pub fn rtp(bytes: &[u8]) {
     if packet.header.payload_type == rtp::RED_PT {
         red(packet.payload);
     }
+    if let Some((original, payload)) = rtp::unwrap_rtx(packet.payload) {
+        assert_eq!([&original.0.to_be_bytes()[..], payload].concat(), packet.payload);
+    }
+    assert_eq!(rtp::rtx_media(rtp::rtx_ssrc(packet.header.ssrc)), packet.header.ssrc);
 }
 
 /// Blocks are few, lie inside the payload, and survive being packed again.

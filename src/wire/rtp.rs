@@ -8,6 +8,10 @@ use crate::units::{RtpTime, Seq, Ssrc};
 pub const OPUS_PT: u8 = 111;
 /// Redundant audio (RFC 2198) as we send it.
 pub const RED_PT: u8 = 63;
+/// Retransmissions (RFC 4588) as we send them, between voicetuis only.
+pub const RTX_PT: u8 = 62;
+/// Before the payload of a retransmission stands its original sequence number (RFC 4588, 4).
+pub const OSN_BYTES: usize = 2;
 /// L16, 44.1 kHz, mono (RFC 3551, table 4).
 pub const L16_PT: u8 = 11;
 /// G.711 mu-law, 8 kHz, mono (RFC 3551, table 4).
@@ -19,6 +23,25 @@ pub const HEADER_BYTES: usize = 12;
 #[must_use]
 pub fn is_dynamic(payload_type: u8) -> bool {
     (96..=127).contains(&payload_type)
+}
+
+/// The stream that carries the retransmissions of `media` (RFC 4588, 4, wants one of its own).
+#[must_use]
+pub fn rtx_ssrc(media: Ssrc) -> Ssrc {
+    Ssrc(media.0.wrapping_add(1))
+}
+
+/// The stream whose packets `rtx` carries again.
+#[must_use]
+pub fn rtx_media(rtx: Ssrc) -> Ssrc {
+    Ssrc(rtx.0.wrapping_sub(1))
+}
+
+/// The original sequence number and the original payload of a retransmission (RFC 4588, 4). `None`: shorter than that.
+#[must_use]
+pub fn unwrap_rtx(payload: &[u8]) -> Option<(Seq, &[u8])> {
+    let (number, payload) = payload.split_first_chunk::<OSN_BYTES>()?;
+    Some((Seq(u16::from_be_bytes(*number)), payload))
 }
 
 /// The fixed header, but for version, padding and counts.
@@ -157,6 +180,15 @@ mod tests {
         for len in 0..12 {
             assert_eq!(Packet::parse(&PLAIN[..len]), Err(Malformed::Short));
         }
+    }
+
+    #[test]
+    fn a_retransmission_names_its_packet_and_its_stream() {
+        assert_eq!(unwrap_rtx(&[0x12, 0x34, 9, 8]), Some((Seq(0x1234), &[9, 8][..])));
+        assert_eq!(unwrap_rtx(&[0xff, 0xff]), Some((Seq(0xffff), &[][..])));
+        assert_eq!(unwrap_rtx(&[1]), None);
+        assert_eq!(rtx_ssrc(Ssrc(u32::MAX)), Ssrc(0));
+        assert_eq!(rtx_media(rtx_ssrc(Ssrc(u32::MAX))), Ssrc(u32::MAX));
     }
 
     #[test]

@@ -9,6 +9,7 @@ mod hour;
 mod losses;
 mod net;
 mod node;
+mod repair;
 mod restarts;
 mod sound;
 mod strangers;

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
+use voicetui::wire;
 
 /// How datagrams get lost.
 #[derive(Clone, Copy, Debug)]
@@ -34,12 +35,26 @@ pub struct Link {
     pub duplicate: f64,
     /// One bit is flipped.
     pub corrupt: f64,
+    /// A bottleneck of so many bit/s, headers counted, with a queue that drops what would wait longer than [`QUEUE`].
+    pub rate_bps: Option<f64>,
 }
+
+/// Longest wait in a bottleneck's queue.
+pub const QUEUE: Duration = Duration::from_millis(200);
+/// IP and UDP headers, bytes.
+const HEADERS: usize = 28;
 
 impl Link {
     /// Nothing is lost, and nothing takes time: loopback.
-    pub const IDEAL: Self =
-        Self { delay: Duration::from_micros(50), jitter: Duration::ZERO, loss: Loss::None, reorder: 0.0, duplicate: 0.0, corrupt: 0.0 };
+    pub const IDEAL: Self = Self {
+        delay: Duration::from_micros(50),
+        jitter: Duration::ZERO,
+        loss: Loss::None,
+        reorder: 0.0,
+        duplicate: 0.0,
+        corrupt: 0.0,
+        rate_bps: None,
+    };
 
     pub const LAN: Self = Self { delay: Duration::from_millis(1), jitter: Duration::from_millis(2), ..Self::IDEAL };
 
@@ -51,6 +66,7 @@ impl Link {
         reorder: 0.02,
         duplicate: 0.02,
         corrupt: 0.01,
+        rate_bps: None,
     };
 }
 
@@ -64,6 +80,9 @@ struct Flight {
     bytes: Vec<u8>,
 }
 
+/// A way with a mind of its own: when a datagram sent then arrives, if it does.
+pub type Fate = Box<dyn FnMut(Instant) -> Option<Instant> + Send>;
+
 /// All links, and what is under way.
 pub struct Net {
     pub link: Link,
@@ -75,8 +94,17 @@ pub struct Net {
     flights: BinaryHeap<Reverse<Flight>>,
     number: u64,
     bad_spell: HashMap<(SocketAddr, SocketAddr), bool>,
+    /// When a bottleneck has sent all that waits.
+    free_at: HashMap<(SocketAddr, SocketAddr), Instant>,
     /// Datagrams and bytes: from, to.
     pub sent: HashMap<(SocketAddr, SocketAddr), (u64, u64)>,
+    /// Ways that ask this in place of a [`Link`].
+    pub fates: HashMap<(SocketAddr, SocketAddr), Fate>,
+    /// What those did to each RTP packet: from, to, sent, arrived.
+    pub journeys: Vec<(SocketAddr, SocketAddr, Instant, Option<Instant>)>,
+    /// Keep all that is sent: from, to, bytes.
+    pub tapped: bool,
+    pub seen: Vec<(SocketAddr, SocketAddr, Vec<u8>)>,
 }
 
 impl Net {
@@ -89,7 +117,12 @@ impl Net {
             flights: BinaryHeap::new(),
             number: 0,
             bad_spell: HashMap::new(),
+            free_at: HashMap::new(),
             sent: HashMap::new(),
+            fates: HashMap::new(),
+            journeys: Vec::new(),
+            tapped: false,
+            seen: Vec::new(),
         }
     }
 
@@ -97,10 +130,21 @@ impl Net {
         let from = self.nat.get(&from).copied().unwrap_or(from);
         let count = self.sent.entry((from, to)).or_default();
         *count = (count.0 + 1, count.1 + bytes.len() as u64);
+        if self.tapped {
+            self.seen.push((from, to, bytes.to_vec()));
+        }
+        if let Some(fate) = self.fates.get_mut(&(from, to)) {
+            let arrival = fate(now);
+            if wire::classify(bytes) == wire::Kind::Rtp {
+                self.journeys.push((from, to, now, arrival));
+            }
+            return arrival.into_iter().for_each(|at| self.fly(at, from, to, bytes.to_vec()));
+        }
         let link = self.links.get(&(from, to)).copied().unwrap_or(self.link);
         if self.is_lost(link.loss, (from, to)) {
             return;
         }
+        let Some(waited) = self.wait(now, link.rate_bps, (from, to), bytes.len()) else { return };
         let copies = if self.rng.random_bool(link.duplicate) { 2 } else { 1 };
         for _ in 0..copies {
             let mut bytes = bytes.to_vec();
@@ -109,10 +153,26 @@ impl Net {
                 bytes[at] ^= 1 << self.rng.random_range(0..8);
             }
             let held = if self.rng.random_bool(link.reorder) { Duration::from_millis(25) } else { Duration::ZERO };
-            let at = now + link.delay + link.jitter.mul_f64(self.rng.random()) + held;
-            self.number += 1;
-            self.flights.push(Reverse(Flight { at, number: self.number, from, to, bytes }));
+            let at = now + waited + link.delay + link.jitter.mul_f64(self.rng.random()) + held;
+            self.fly(at, from, to, bytes);
         }
+    }
+
+    fn fly(&mut self, at: Instant, from: SocketAddr, to: SocketAddr, bytes: Vec<u8>) {
+        self.number += 1;
+        self.flights.push(Reverse(Flight { at, number: self.number, from, to, bytes }));
+    }
+
+    /// Time in the bottleneck; `None`: its queue is full.
+    fn wait(&mut self, now: Instant, rate_bps: Option<f64>, way: (SocketAddr, SocketAddr), bytes: usize) -> Option<Duration> {
+        let Some(rate) = rate_bps else { return Some(Duration::ZERO) };
+        let free_at = self.free_at.entry(way).or_insert(now);
+        let starts = now.max(*free_at);
+        if starts - now > QUEUE {
+            return None;
+        }
+        *free_at = starts + Duration::from_secs_f64((bytes + HEADERS) as f64 * 8.0 / rate);
+        Some(*free_at - now)
     }
 
     fn is_lost(&mut self, loss: Loss, way: (SocketAddr, SocketAddr)) -> bool {

@@ -1,6 +1,6 @@
 //! One side of the call: the very structs that its threads own, a microphone and a loudspeaker with clocks of their own.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -11,7 +11,7 @@ use voicetui::call::{CallState, Downlink, DownlinkConfig, Event, PlayoutView, Re
 use voicetui::engine::playback::{Playback, PlaybackHandle};
 use voicetui::engine::tap::tap;
 use voicetui::engine::{Controls, Holder, Meters};
-use voicetui::playout::Config;
+use voicetui::playout::{Config, Origin};
 use voicetui::units::{FRAME_SAMPLES, PeerId};
 
 use crate::net::Net;
@@ -68,6 +68,11 @@ pub struct Node {
     pub events: Vec<(Duration, Event)>,
     pub states: HashMap<PeerId, CallState>,
     pub dropped_full: u64,
+    /// How the playouts to come are made.
+    pub playout: Config,
+    /// Stream and number of each packet that reached playout, and how many of them by which way.
+    pub arrived: HashSet<(u32, u64)>,
+    pub origins: HashMap<Origin, u64>,
     gathered: Vec<f32>,
     spoken: u64,
     start: Instant,
@@ -98,6 +103,9 @@ impl Node {
             events: Vec::new(),
             states: HashMap::new(),
             dropped_full: 0,
+            playout: Config::default(),
+            arrived: HashSet::new(),
+            origins: HashMap::new(),
             gathered: Vec::with_capacity(FRAME_SAMPLES),
             spoken: 0,
             start,
@@ -165,8 +173,13 @@ impl Node {
 
     /// A datagram came.
     pub fn receive(&mut self, now: Instant, from: SocketAddr, bytes: &[u8], net: &mut Net) {
-        let Self { downlink, handle, dropped_full, .. } = self;
-        downlink.handle_datagram(now, from, bytes, &mut |id, packet| *dropped_full += u64::from(handle.packet(id, packet).is_err()));
+        let Self { downlink, handle, dropped_full, arrived, origins, .. } = self;
+        downlink.handle_datagram(now, from, bytes, &mut |id, packet| {
+            if arrived.insert((packet.stream, packet.seq.0)) {
+                *origins.entry(packet.origin).or_default() += 1;
+            }
+            *dropped_full += u64::from(handle.packet(id, packet).is_err());
+        });
         self.drain(now, net);
     }
 
@@ -174,9 +187,14 @@ impl Node {
     pub fn drain(&mut self, now: Instant, net: &mut Net) {
         while let Some(event) = self.downlink.poll_event() {
             match &event {
+                Event::Resend(id, resend) => {
+                    let from = self.address;
+                    self.uplink.handle_nack(*id, resend, now, &mut |_, to, bytes| net.send(now, from, to, bytes));
+                    continue;
+                }
                 Event::Plan(id, plan) => self.uplink.handle_plan(*id, plan.clone()),
                 Event::PlayoutOpen(id) => {
-                    let config = Config { block_samples: self.card.block, ..Config::default() };
+                    let config = Config { block_samples: self.card.block, ..self.playout };
                     self.handle.open(*id, config, tap(16).0).expect("a playout");
                 }
                 Event::PlayoutClose(id) => self.handle.close(*id),

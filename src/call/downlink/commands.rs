@@ -15,7 +15,7 @@ use crate::call::plan::SendPlan;
 use crate::call::state::{CallState, Reason};
 use crate::session::Seal;
 use crate::units::{DEFAULT_PORT, Format, PeerId, Ssrc};
-use crate::wire::app::{CallWord, caps};
+use crate::wire::app::CallWord;
 
 /// Declined or hung up: quiet until the peer has been, for this long.
 const HUSH: Duration = Duration::from_secs(60);
@@ -197,6 +197,9 @@ impl Downlink {
             self.strangers.hush(now, (ip, port), Hush { word, leg }, quiet);
         }
         if was_called && was_playing {
+            if let Some(peer) = self.peer_mut(id) {
+                peer.plan = None;
+            }
             self.tell(Event::Plan(id, None));
         }
         if was_playing {
@@ -229,19 +232,25 @@ impl Downlink {
         if self.is_ourselves(address) {
             return;
         }
-        let takes_red = peer.is_vtui && peer.leg.caps & caps::RED != 0;
+        let choice = peer.armour.choice(&self.bounds(peer));
         let plan = SendPlan {
             address,
             format: peer.format,
             ssrc: peer.ssrc,
             payload_type: peer.payload_type,
-            redundancy: if takes_red { peer.armour.copies() } else { 0 },
-            bitrate: self.config.bitrate,
-            frame_ms: self.config.frame_ms,
-            expected_loss_percent: peer.armour.expected_loss_percent(),
+            redundancy: choice.copies,
+            reach: choice.reach,
+            bitrate: choice.bitrate,
+            frame_ms: choice.frame_ms,
+            expected_loss_percent: choice.expected_loss_percent,
             seal: Seal::Clear,
         };
-        self.tell(Event::Plan(id, Some(plan)));
+        let Some(peer) = self.peer_mut(id) else { return };
+        peer.chosen = Some(choice);
+        if peer.plan.as_ref() != Some(&plan) {
+            peer.plan = Some(plan.clone());
+            self.tell(Event::Plan(id, Some(plan)));
+        }
     }
 
     /// A new peer in a free slot, or in that of the one that ended longest ago. Announced, still idle.

@@ -4,14 +4,16 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use super::Downlink;
+use super::adapt::{Bounds, Heard};
 use super::peer::{BYE_STANDS, Peer};
 use super::said::{Gathered, Said};
 use crate::call::event::Event;
+use crate::call::plan::Resend;
 use crate::call::state::{CallState, Reason};
-use crate::units::{PeerId, Ssrc};
+use crate::units::{PeerId, SAMPLE_RATE, Ssrc};
 use crate::wire::app::CallWord;
 use crate::wire::printable;
-use crate::wire::rtcp::{Compound, Item, ReportBlock, ntp_middle, round_trip};
+use crate::wire::rtcp::{Compound, Item, Nack, ReportBlock, ntp_middle, round_trip};
 use crate::wire::xr::Block;
 
 /// News is answered at once, but not more often than this.
@@ -172,29 +174,33 @@ impl Downlink {
     /// Reports and byes of an open peer.
     fn take_reports(&mut self, now: Instant, id: PeerId, from: SocketAddr, compound: Compound<'_>) {
         let middle = ntp_middle(self.author.clock.ntp(now));
+        let Some(bounds) = self.peer(id).map(|peer| self.bounds(peer)) else { return };
         let Some(peer) = self.peer_mut(id) else { return };
         let was_at = peer.is_at(from);
         if !peer.is_vtui && peer.remote != Some(from) {
             peer.rtcp_from = Some(from);
         }
-        let armour = peer.armour;
+        let mut missed = None;
         for item in compound {
             match item {
                 Item::SenderReport(report) => {
                     if let Some(source) = peer.media.source_mut(report.ssrc) {
                         source.handle_report(now, report.ntp);
                     }
-                    report.blocks.for_each(|block| take_block(peer, &block, middle));
+                    report.blocks.for_each(|block| take_block(now, peer, &bounds, &block, middle));
                 }
-                Item::ReceiverReport(report) => report.blocks.for_each(|block| take_block(peer, &block, middle)),
-                Item::Xr(xr) => xr.blocks.for_each(|block| take_times(now, peer, xr.ssrc, block, middle)),
+                Item::ReceiverReport(report) => report.blocks.for_each(|block| take_block(now, peer, &bounds, &block, middle)),
+                Item::Xr(xr) => xr.blocks.for_each(|block| take_extended(now, peer, &bounds, xr.ssrc, block, middle)),
                 Item::Bye(bye) => bye.ssrcs().for_each(|ssrc| take_bye(now, peer, ssrc, was_at)),
+                Item::Nack(nack) => missed = take_nack(now, peer, &nack).or(missed),
                 _ => {}
             }
         }
-        let changed = (armour.copies(), armour.expected_loss_percent()) != (peer.armour.copies(), peer.armour.expected_loss_percent());
-        if changed {
+        if peer.chosen.is_some_and(|chosen| chosen != peer.armour.choice(&bounds)) {
             self.tell_plan(id);
+        }
+        if let Some(missed) = missed {
+            self.tell(Event::Resend(id, missed));
         }
     }
 }
@@ -205,25 +211,43 @@ fn same_call(peer: &Peer, said: &Said<'_>) -> bool {
 }
 
 /// What the peer says of our stream.
-fn take_block(peer: &mut Peer, block: &ReportBlock, now_middle: u32) {
+fn take_block(now: Instant, peer: &mut Peer, bounds: &Bounds, block: &ReportBlock, now_middle: u32) {
     if block.ssrc != peer.ssrc {
         return;
     }
-    take_round_trip(peer, block, now_middle);
+    let rtt = take_round_trip(peer, block, now_middle);
     let percent = f32::from(block.fraction_lost) * 100.0 / 256.0;
     peer.heard_lost_percent = Some(percent);
-    peer.armour.handle_loss(percent);
+    let heard = Heard {
+        highest_seq: block.highest_seq,
+        cumulative_lost: block.cumulative_lost,
+        jitter_ms: block.jitter as f32 * 1_000.0 / SAMPLE_RATE as f32,
+        rtt_ms: rtt,
+        sent: (peer.sent.total_packets, peer.sent.total_bytes),
+    };
+    peer.armour.handle_report(now, &heard, bounds);
 }
 
-fn take_round_trip(peer: &mut Peer, block: &ReportBlock, now_middle: u32) {
-    if let Some(rtt) = round_trip(now_middle, block) {
-        peer.rtt_ms = Some(rtt.as_secs_f32() * 1_000.0);
+/// What the peer asks for again: a voicetui in the call, by its own name, of our own stream.
+fn take_nack(now: Instant, peer: &mut Peer, nack: &Nack<'_>) -> Option<Resend> {
+    if !peer.is_vtui || !peer.accepted || nack.media != peer.ssrc || !peer.sends_as(nack.ssrc) {
+        return None;
     }
+    let missed = Resend::new(nack.lost())?;
+    peer.armour.handle_nack(now, &missed);
+    Some(missed)
 }
 
-/// The round trip without a sender report of ours (RFC 3611, 4.5).
-fn take_times(now: Instant, peer: &mut Peer, from: Ssrc, block: Block<'_>, now_middle: u32) {
+fn take_round_trip(peer: &mut Peer, block: &ReportBlock, now_middle: u32) -> Option<f32> {
+    let rtt = round_trip(now_middle, block)?.as_secs_f32() * 1_000.0;
+    peer.rtt_ms = Some(rtt);
+    Some(rtt)
+}
+
+/// How our voice is heard in detail, and the round trip without a sender report of ours (RFC 3611, 4.7 and 4.5).
+fn take_extended(now: Instant, peer: &mut Peer, bounds: &Bounds, from: Ssrc, block: Block<'_>, now_middle: u32) {
     match block {
+        Block::VoipMetrics(metrics) if metrics.ssrc == peer.ssrc => peer.armour.handle_metrics(&metrics, bounds),
         Block::ReceiverTime(ntp) => peer.their_time = Some((from, ntp_middle(ntp), now)),
         Block::Dlrr(answer) if answer.ssrc == peer.ssrc => {
             let block = ReportBlock { last_sr: answer.last_time, delay_since_last_sr: answer.delay, ..ReportBlock::default() };

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
+use super::missing::{Seen, Wants};
 use super::source::{Numbered, SeedSource, Source};
 use crate::playout::{Codec, Origin, PAYLOAD_MAX, Packet};
 use crate::units::{ExtSeq, RtpTime, Ssrc};
@@ -31,6 +32,8 @@ pub(super) struct Arrival {
     pub from: SocketAddr,
     /// Of UDP payload.
     pub bytes: usize,
+    /// The peer sends again what it is asked for.
+    pub can_ask: bool,
 }
 
 /// What one peer sends.
@@ -48,6 +51,10 @@ pub(super) struct Media {
     pub received_packets: u64,
     pub received_bytes: u64,
     pub frame_ms: Option<f32>,
+    /// Of the packets last heard, without look-ahead.
+    pub packet_ms: f32,
+    /// What its stream lacks.
+    pub wants: Wants,
     /// The dynamic payload type that this peer uses for Opus.
     pub opus_pt: Option<u8>,
 }
@@ -94,7 +101,7 @@ impl Media {
         streams: &mut u32,
         sink: &mut impl FnMut(Packet),
     ) -> Result<(), Dropped> {
-        let Arrival { now, from, bytes } = arrival;
+        let Arrival { now, from, bytes, .. } = arrival;
         let header = packet.header;
         // Keep-alives (RFC 6263) and DTX carry nothing, but have numbers.
         let content = if packet.payload.is_empty() { None } else { Some(content(packet, self.opus_pt)?) };
@@ -127,13 +134,11 @@ impl Media {
         if !self.is_heard(at, held_seq.is_some(), now, streams) {
             return Ok(());
         }
-        self.clock_rate = codec.clock_rate();
-        let ticks = codec.ticks(payload).unwrap_or_default();
-        if codec == Codec::Opus {
-            self.opus_pt = Some(header.payload_type).filter(|pt| rtp::is_dynamic(*pt)).or(self.opus_pt);
-        }
-        let lookahead = if codec == Codec::Opus { LOOKAHEAD_MS } else { 0.0 };
-        self.frame_ms = Some(ticks as f32 * 1_000.0 / codec.clock_rate() as f32 + lookahead);
+        let ticks = self.learn(codec, header.payload_type, payload);
+        let reach = copies.as_ref().map_or(0, |blocks| reach(blocks, ticks));
+        let frame = Duration::from_secs_f32(self.packet_ms / 1_000.0);
+        let seen = Seen { now, seq, time: header.time, marker: header.marker, frame, ticks, reach };
+        self.wants.handle(&self.sources[at], seen, arrival.can_ask && codec == Codec::Opus);
         let source = &mut self.sources[at];
         if let (Some(first), Some(held)) = (held_seq, source.held.take()) {
             let mut held = *held;
@@ -141,9 +146,37 @@ impl Media {
             sink(held);
         }
         if let Some(copies) = copies {
-            hand_copies(source, copies, (seq, header.time), ticks, now, sink);
+            hand_copies((source, &mut self.wants), copies, (seq, header.time), ticks, now, sink);
         }
         make(source.stream, seq, header.time, Origin::Media).map(sink).ok_or(Dropped::Malformed)
+    }
+
+    /// Notes what is heard; returns the packet's length in ticks.
+    fn learn(&mut self, codec: Codec, payload_type: u8, payload: &[u8]) -> u32 {
+        self.clock_rate = codec.clock_rate();
+        let ticks = codec.ticks(payload).unwrap_or_default();
+        if codec == Codec::Opus {
+            self.opus_pt = Some(payload_type).filter(|pt| rtp::is_dynamic(*pt)).or(self.opus_pt);
+        }
+        let lookahead = if codec == Codec::Opus { LOOKAHEAD_MS } else { 0.0 };
+        self.packet_ms = ticks as f32 * 1_000.0 / codec.clock_rate() as f32;
+        self.frame_ms = Some(self.packet_ms + lookahead);
+        ticks
+    }
+
+    /// A retransmission (RFC 4588) of this peer: of the stream that is heard, asked for and still missing, or nothing. It
+    /// counts as no packet of the network's: neither received, nor lost, nor late.
+    pub(super) fn handle_rtx(&mut self, arrival: Arrival, packet: &rtp::Packet<'_>, sink: &mut impl FnMut(Packet)) -> Result<(), Dropped> {
+        let (original, payload) = rtp::unwrap_rtx(packet.payload).ok_or(Dropped::Malformed)?;
+        let of = rtp::rtx_media(packet.header.ssrc);
+        let stream = self.current().filter(|source| source.ssrc == of && source.from == arrival.from).map(|source| source.stream);
+        let stream = stream.ok_or(Dropped::Unknown)?;
+        let codec = codec(self.opus_pt.unwrap_or(rtp::OPUS_PT), payload, None)?;
+        let Some(seq) = self.wants.take(original) else { return Ok(()) };
+        let mut copy = Packet::new(stream, seq, packet.header.time, codec, arrival.now, payload).ok_or(Dropped::Malformed)?;
+        copy.origin = Origin::Nack;
+        sink(copy);
+        Ok(())
     }
 
     /// Whether the source at `at` is the one to hear, after moving to it if it is its turn.
@@ -237,9 +270,15 @@ fn codec(payload_type: u8, payload: &[u8], opus_pt: Option<u8>) -> Result<Codec,
     Ok(codec)
 }
 
+/// Packets back of the farthest copy.
+fn reach(blocks: &red::Blocks<'_>, ticks: u32) -> u64 {
+    let farthest = blocks.clone().map(|block| block.offset).max().unwrap_or(0);
+    u64::from((u32::from(farthest) + ticks / 2).checked_div(ticks).unwrap_or(0))
+}
+
 /// The copies of packets that did not come themselves.
 fn hand_copies(
-    source: &Source,
+    (source, wants): (&Source, &mut Wants),
     blocks: red::Blocks<'_>,
     (seq, time): (ExtSeq, RtpTime),
     ticks: u32,
@@ -256,6 +295,7 @@ fn hand_copies(
         let before = RtpTime(time.0.wrapping_sub(u32::from(block.offset)));
         if let Some(mut copy) = Packet::new(source.stream, of, before, codec, now, block.payload) {
             copy.origin = Origin::Red;
+            wants.repaired(of);
             sink(copy);
         }
     }

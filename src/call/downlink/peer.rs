@@ -3,10 +3,10 @@
 use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 
-use super::adapt::Armour;
+use super::adapt::{Armour, Choice};
 use super::media::Media;
 use crate::call::event::PlayoutView;
-use crate::call::plan::SentCounts;
+use crate::call::plan::{SendPlan, SentCounts};
 use crate::call::state::CallState;
 use crate::units::{Format, PeerId, Ssrc};
 use crate::wire::app::CallWord;
@@ -34,6 +34,8 @@ const LINGER: Duration = Duration::from_secs(8);
 pub(super) enum Timer {
     /// RTCP is due.
     Report,
+    /// Packets are missing that are worth asking for.
+    Asks,
     /// Nobody answered, here or there.
     RingEnds,
     /// The caller is heard of no more.
@@ -46,8 +48,8 @@ pub(super) enum Timer {
 }
 
 impl Timer {
-    pub(super) const ALL: [Self; 7] =
-        [Self::Report, Self::RingEnds, Self::RingLapses, Self::GoesQuiet, Self::TimesOut, Self::ByeStands, Self::Leaves];
+    pub(super) const ALL: [Self; 8] =
+        [Self::Report, Self::Asks, Self::RingEnds, Self::RingLapses, Self::GoesQuiet, Self::TimesOut, Self::ByeStands, Self::Leaves];
 }
 
 /// What both sides have said about the call, and which call each means.
@@ -99,6 +101,11 @@ pub(super) struct Peer {
     pub names: u8,
     pub media: Media,
     pub armour: Armour,
+    /// How our voice goes to it and why, and as the sender was last told.
+    pub chosen: Option<Choice>,
+    pub plan: Option<SendPlan>,
+    /// Our last report called packets lost.
+    pub reported_loss: bool,
     /// Bytes of the last datagram not yet answered: what may be sent to somebody not accepted.
     pub allowance: usize,
     pub last_heard: Instant,
@@ -151,6 +158,9 @@ impl Peer {
             names: 0,
             media: Media::default(),
             armour: Armour::default(),
+            chosen: None,
+            plan: None,
+            reported_loss: false,
             allowance: 0,
             last_heard: now,
             format_heard: now,
@@ -208,6 +218,7 @@ impl Peer {
         let is_ringing = self.state == CallState::Ringing;
         match timer {
             Timer::Report => self.report_at,
+            Timer::Asks => self.media.wants.next_ask().filter(|_| self.is_open()),
             Timer::RingEnds => (is_ringing || self.state == CallState::RingingThere).then(|| self.entered + ring_timeout),
             Timer::RingLapses => is_ringing.then(|| self.last_heard + RING_LAPSE),
             Timer::GoesQuiet => (self.is_vtui && self.is_open() && !self.said_quiet).then(|| self.last_heard + QUIET),

@@ -4,7 +4,9 @@ use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
+use super::bursts::GMIN;
 use super::peer::Peer;
+use super::source::Source;
 use crate::call::clock::WallClock;
 use crate::call::quality::Rating;
 use crate::units::{RtpTime, SAMPLE_RATE, Ssrc};
@@ -68,6 +70,8 @@ impl Author {
         {
             blocks[0] = source.report(now, clock_rate);
             heard = 1;
+            peer.reported_loss = blocks[0].fraction_lost > 0;
+            peer.media.wants.gaps = 0;
         }
         let mut body = [0; CONTROL_MAX];
         let length = self.statements(peer, &mut body);
@@ -111,7 +115,7 @@ impl Author {
         let mut writer = app::Writer::new(out);
         let mut put = || -> Result<(), Refused> {
             put_state(&mut writer, peer)?;
-            writer.put(Tlv::Caps(app::caps::RED))?;
+            writer.put(Tlv::Caps(app::caps::RED | app::caps::NACK))?;
             if !self.name.is_empty() && peer.accepted {
                 writer.put(Tlv::Name(&self.name))?;
             }
@@ -180,16 +184,23 @@ fn metrics(peer: &Peer, block: &ReportBlock) -> VoipMetrics {
     let ms = |value: f32| value.clamp(0.0, f32::from(u16::MAX)) as u16;
     // R as it is, MOS in tenths (RFC 3611, 4.7.5).
     let rating = |part: fn(&Rating) -> f32| peer.playout.quality.map_or(VoipMetrics::UNAVAILABLE, |rating| part(&rating).round() as u8);
+    // Over the last some seconds, not since the beginning: the other side chooses its redundancy by it.
+    let shape = peer.media.current().map(Source::loss_shape).unwrap_or_default();
+    let density = |share: f32| (share * 256.0).min(255.0) as u8;
     VoipMetrics {
         ssrc: block.ssrc,
         loss_rate: rate(peer.media.lost()),
         discard_rate: rate(peer.playout.late_packets),
+        burst_density: density(shape.burst_density),
+        gap_density: density(shape.gap_density),
+        burst_duration: ms(shape.burst_packets * peer.media.packet_ms),
+        gap_duration: ms(shape.gap_packets * peer.media.packet_ms),
         round_trip_delay: ms(peer.rtt_ms.unwrap_or_default()),
         end_system_delay: ms(peer.playout.delay_ms + peer.playout.card_ms),
         signal_level: VoipMetrics::UNAVAILABLE.cast_signed(),
         noise_level: VoipMetrics::UNAVAILABLE.cast_signed(),
         rerl: VoipMetrics::UNAVAILABLE,
-        gmin: 16,
+        gmin: GMIN,
         r_factor: rating(|rating| rating.r),
         ext_r_factor: VoipMetrics::UNAVAILABLE,
         mos_lq: rating(|rating| rating.mos_lq * 10.0),

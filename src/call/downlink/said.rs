@@ -50,6 +50,9 @@ impl<'a> Gathered<'a> {
                         }
                     }
                 }
+                Item::Nack(nack) => {
+                    all.ssrc.get_or_insert(nack.ssrc);
+                }
                 Item::App(packet) if packet.name == app::NAME => {
                     all.ssrc.get_or_insert(packet.ssrc);
                     all.vtui = app::parse(packet.data).ok().map(said).or(all.vtui);

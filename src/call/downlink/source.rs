@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
+use super::bursts::{Bursts, Shape};
 use crate::playout::Packet;
 use crate::units::{ExtSeq, RtpTime, Seq, Ssrc};
 use crate::wire::rtcp::{ReportBlock, ntp_middle, ntp_units};
@@ -43,6 +44,7 @@ pub(super) struct Source {
     highest: Option<ExtSeq>,
     /// The newest 64 numbers: bit n is `highest` - n.
     seen: u64,
+    bursts: Bursts,
     base: ExtSeq,
     /// The number of the packet held.
     candidate: Option<Seq>,
@@ -70,6 +72,7 @@ impl Source {
             bye: false,
             highest: None,
             seen: 0,
+            bursts: Bursts::new(),
             base: ExtSeq::default(),
             candidate: None,
             received: 0,
@@ -100,13 +103,16 @@ impl Source {
             self.seen = self.seen.checked_shl(u32::from(step.unsigned_abs())).unwrap_or(0) | 1;
             self.received += 1;
             self.candidate = None;
+            self.bursts.mark(wide);
             return Numbered::Next(wide);
         }
         if step <= 0 && step.unsigned_abs() <= MISORDER_MAX {
             self.received += 1;
             self.reordered += u64::from(step < 0);
             self.seen |= 1u64.checked_shl(u32::from(step.unsigned_abs())).unwrap_or(0);
-            return Numbered::Next(highest.widen(seq));
+            let wide = highest.widen(seq);
+            self.bursts.mark(wide);
+            return Numbered::Next(wide);
         }
         self.prove(seq)
     }
@@ -126,6 +132,9 @@ impl Source {
         (self.base, self.highest) = (first.min(second), Some(first.max(second)));
         self.seen = 1 | 1u64.checked_shl(second.0.abs_diff(first.0) as u32).unwrap_or(0);
         self.received = 2;
+        self.bursts = Bursts::new();
+        self.bursts.mark(first);
+        self.bursts.mark(second);
         (self.expected_prior, self.received_prior) = (0, 0);
         Numbered::Proven(first, second)
     }
@@ -134,6 +143,11 @@ impl Source {
     pub(super) fn has(&self, seq: ExtSeq) -> bool {
         let Some(age) = self.highest.and_then(|highest| highest.0.checked_sub(seq.0)) else { return false };
         age >= 64 || self.seen >> age & 1 != 0
+    }
+
+    /// How its losses lie, over the last packets.
+    pub(super) fn loss_shape(&self) -> Shape {
+        self.bursts.shape()
     }
 
     fn expected(&self) -> u64 {

@@ -41,6 +41,7 @@ impl Downlink {
                 self.send_control(now, id);
                 self.schedule(now, id);
             }
+            Timer::Asks => self.ask_again(now, id),
             Timer::RingEnds if peer.state == CallState::Ringing => self.end(now, id, Reason::Missed),
             Timer::RingEnds => self.end(now, id, Reason::NoAnswer),
             Timer::RingLapses => self.end(now, id, Reason::Missed),
@@ -123,7 +124,7 @@ impl Downlink {
 }
 
 /// Where control goes: where the peer's own comes from, else where it is called.
-fn addresses(peer: &Peer) -> Vec<SocketAddr> {
+pub(super) fn addresses(peer: &Peer) -> Vec<SocketAddr> {
     if peer.answered || peer.candidates.len() < 2 {
         return peer.rtcp_from.or(peer.remote).into_iter().collect();
     }

@@ -22,6 +22,7 @@ fn plan(address: &str, format: Format) -> SendPlan {
         ssrc: Ssrc(address.len() as u32 * 1_000),
         payload_type: rtp::OPUS_PT,
         redundancy: 0,
+        reach: 0,
         bitrate: 48_000,
         frame_ms: 10,
         expected_loss_percent: 0,

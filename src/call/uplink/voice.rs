@@ -1,15 +1,17 @@
-//! Frames to Opus payloads, once for all peers, and the few before them for redundancy.
+//! Frames to Opus payloads, once for all peers; the ones before are kept for copies and retransmissions.
 
 use std::time::Instant;
 
 use super::spurt::Leaving;
 use crate::audio::codec::{CodecError, Encode, OpusEncoder, OpusSettings};
+use crate::call::plan::{REACH_MAX, RESEND_MAX};
 use crate::units::FRAME_SAMPLES;
 
 /// Longest payload: with headers and a seal it stays inside [`crate::units::MAX_DATAGRAM`].
 pub(crate) const PAYLOAD_MAX: usize = 1_100;
-/// Copies that one packet can carry besides its own frame.
-pub(crate) const COPIES_MAX: usize = 4;
+/// Payloads kept: more than copies reach back, as many as can be asked for again.
+const KEPT: usize = RESEND_MAX;
+const _: () = assert!(KEPT > REACH_MAX);
 /// Samples of the longest frame we send: 20 ms.
 const LONGEST: usize = 2 * FRAME_SAMPLES;
 
@@ -80,24 +82,31 @@ pub(crate) struct Voice<E> {
     /// Of the first sample gathered.
     at: u64,
     captured: Option<Instant>,
-    /// The newest last; [`None`] where the spurt is younger.
-    sent: [Option<Encoded>; COPIES_MAX + 1],
+    /// A ring; [`None`] where the spurt is younger.
+    sent: Box<[Option<Encoded>]>,
+    /// Where the newest is.
+    newest: usize,
 }
 
 impl<E: Speak> Voice<E> {
     pub(crate) fn new(encoder: E) -> Self {
-        Self { encoder, samples: [0.0; LONGEST], filled: 0, at: 0, captured: None, sent: [None; COPIES_MAX + 1] }
+        Self { encoder, samples: [0.0; LONGEST], filled: 0, at: 0, captured: None, sent: vec![None; KEPT].into(), newest: 0 }
     }
 
     /// Takes effect at once; a half-gathered packet is completed at the new length.
     pub(crate) fn tune(&mut self, tuning: Tuning) {
+        let before = self.encoder.frame_samples();
         self.encoder.tune(tuning);
+        if self.encoder.frame_samples() != before {
+            // A receiver tells a copy's number from its distance in packets of the same length.
+            self.sent.fill(None);
+        }
     }
 
     /// Drops what is gathered and remembered.
     pub(crate) fn forget(&mut self) {
         self.filled = 0;
-        self.sent = [None; COPIES_MAX + 1];
+        self.sent.fill(None);
     }
 
     /// Takes one leaving frame; true when a packet is complete: see [`Voice::packets`].
@@ -128,14 +137,19 @@ impl<E: Speak> Voice<E> {
         if encoded.len == 0 {
             return false;
         }
-        self.sent.rotate_left(1);
-        self.sent[COPIES_MAX] = Some(encoded);
+        self.newest = (self.newest + 1) % KEPT;
+        self.sent[self.newest] = Some(encoded);
         true
     }
 
-    /// The last `copies` packets of this spurt, oldest first, and the newest at the end.
-    pub(crate) fn packets(&self, copies: usize) -> impl Iterator<Item = &Encoded> + Clone {
-        self.sent[COPIES_MAX - copies.min(COPIES_MAX)..].iter().flatten()
+    /// The packet `count` before the newest, if it is of this spurt.
+    pub(crate) fn back(&self, count: usize) -> Option<&Encoded> {
+        self.sent[(self.newest + KEPT - count.min(KEPT - 1)) % KEPT].as_ref()
+    }
+
+    /// The packet whose first sample was spoken at `at`.
+    pub(crate) fn spoken_at(&self, at: u64) -> Option<&Encoded> {
+        self.sent.iter().flatten().find(|encoded| encoded.at == at)
     }
 }
 
@@ -152,7 +166,7 @@ mod tests {
         let frame = [0.1; FRAME_SAMPLES];
         let leaving = Leaving { frame: &frame, at: n * 480, captured: Instant::now(), first, last };
         voice.handle(&leaving).then(|| {
-            let newest = voice.packets(0).next().expect("a packet");
+            let newest = voice.back(0).expect("a packet");
             (newest.at, opus_packet_samples(newest.payload()).expect("an Opus packet"))
         })
     }
@@ -172,10 +186,11 @@ mod tests {
         for n in 0..7 {
             feed(&mut voice, n, n == 0, false);
         }
-        assert!(voice.packets(2).map(|packet| packet.at / 480).eq([4, 5, 6]));
-        assert!(voice.packets(9).count() == 5);
+        let at = |voice: &Voice<OpusEncoder>, count| voice.back(count).map(|packet| packet.at / 480);
+        assert_eq!([0, 1, 6, 7].map(|count| at(&voice, count)), [Some(6), Some(5), Some(0), None]);
+        assert!(voice.spoken_at(2 * 480).is_some() && voice.spoken_at(7 * 480).is_none());
         feed(&mut voice, 50, true, false);
-        assert!(voice.packets(4).map(|packet| packet.at / 480).eq([50]));
+        assert_eq!([0, 1].map(|count| at(&voice, count)), [Some(50), None]);
     }
 
     #[test]

@@ -115,7 +115,7 @@ pub struct Sim {
 /// What came out.
 #[derive(Default)]
 pub struct Trace {
-    pub steps: [u64; 5],
+    pub steps: [u64; Step::ALL.len()],
     /// delay_ms() at each pull while speaking, (time s, ms).
     pub delays: Vec<(f64, f32)>,
     pub targets: Vec<f32>,

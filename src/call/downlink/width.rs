@@ -1,0 +1,256 @@
+//! How wide the way to one peer is: a queue that fills there, or losses that only more packets explain, make it narrow. Pure.
+
+use std::time::{Duration, Instant};
+
+/// A round trip this far above its recent least, and this many times it, is a queue that fills. Less is suspicious, and enough
+/// where so much is lost too: a queue that is full loses the very reports that would show how long it is.
+const QUEUE_MS: f32 = 60.0;
+const QUEUE_TIMES: f32 = 1.5;
+const SUSPECT_MS: f32 = 40.0;
+const FULL_LOSS: f32 = 0.15;
+/// Reports in a row that must say so.
+const AGREE: u8 = 2;
+/// The least round trip is that of the last minute at most.
+const LEAST_SPAN: Duration = Duration::from_secs(30);
+/// A cut has this long to show what it does.
+const SHOWS: Duration = Duration::from_millis(2_500);
+/// What arrived is what the way can carry; this share of it is asked of it, and at least so much less than before.
+const SHARE: f32 = 0.85;
+const CUT: f32 = 0.8;
+/// Cuts that change nothing: the queue is somebody else's.
+const FUTILE: u8 = 3;
+/// No budget lies below, bit/s: the lowest rung fits it.
+const LEAST: f32 = 33_000.0;
+/// Losses like these might be our own doing: less is tried once, and not again for a while if it does not help.
+const TERRIBLE: f32 = 0.45;
+const TRIAL_PAUSE: Duration = Duration::from_secs(30);
+/// A step back up: after good reports for so long, and longer each time it failed.
+const PROBE_AFTER: Duration = Duration::from_secs(5);
+const PROBE_AFTER_CUT: Duration = Duration::from_secs(8);
+const PROBE_AFTER_MAX: Duration = Duration::from_secs(60);
+const PROBE: f32 = 1.25;
+/// Losses that grow by more after a step up say that it failed.
+const WORSE: f32 = 0.05;
+/// Who sends less than this says nothing about the way, bit/s.
+const QUIET: f32 = 12_000.0;
+
+/// What one report says.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Sample {
+    pub rtt_ms: Option<f32>,
+    /// Packets sent since the last, and those lost.
+    pub packets: f32,
+    pub lost: f32,
+    /// Sent in all, with all headers.
+    pub sent_bits: u64,
+    /// What would be sent if the way were wide, bit/s.
+    pub wish: f32,
+}
+
+/// What is known of the way.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Width {
+    /// Bit/s that are sent at most; `None`: as wide as anybody wants.
+    budget: Option<f32>,
+    /// Least round trips of this half minute and the one before, ms, and when this one began.
+    least: Option<(f32, f32, Instant)>,
+    rtt_ms: f32,
+    full: u8,
+    last: Option<(u64, Instant)>,
+    /// 0..=1, of the last second or so.
+    loss: f32,
+    terrible: u8,
+    cut: Option<Instant>,
+    cuts: u8,
+    /// The round trip at the first of them.
+    cut_rtt_ms: f32,
+    /// Since when less is tried because of losses, and what they were.
+    trial: Option<(Instant, f32)>,
+    no_trial_until: Option<Instant>,
+    good_for: Duration,
+    probe_after: Duration,
+    /// When the last step up was, and the losses then.
+    probed: Option<(Instant, f32)>,
+}
+
+impl Width {
+    pub(super) fn budget(&self) -> Option<f32> {
+        self.budget
+    }
+
+    /// A queue may be filling: no time to send more.
+    pub(super) fn is_suspect(&self) -> bool {
+        self.floor().is_some_and(|least| self.rtt_ms > least + SUSPECT_MS)
+    }
+
+    fn floor(&self) -> Option<f32> {
+        self.least.map(|(this, before, _)| this.min(before))
+    }
+
+    pub(super) fn handle(&mut self, now: Instant, sample: &Sample) {
+        let Some((rate, passed)) = self.sent(now, sample) else { return };
+        if let Some(rtt) = sample.rtt_ms {
+            self.handle_rtt(now, rtt);
+        }
+        if sample.packets > 0.0 {
+            let loss = (sample.lost / sample.packets).clamp(0.0, 1.0);
+            self.loss += (loss - self.loss) * 0.4;
+            self.terrible = if loss > TERRIBLE { self.terrible.saturating_add(1) } else { 0 };
+        }
+        if rate < QUIET {
+            return;
+        }
+        let may_cut = self.cut.is_none_or(|at| now.saturating_duration_since(at) > SHOWS);
+        if self.full >= AGREE {
+            if may_cut {
+                self.cut_for_queue(now, rate);
+            }
+        } else if let Some((at, before)) = self.trial {
+            if now.saturating_duration_since(at) > SHOWS {
+                self.judge_trial(now, before);
+            }
+        } else if self.terrible > AGREE && may_cut && self.no_trial_until.is_none_or(|until| now >= until) {
+            self.trial = Some((now, self.loss));
+            self.cut_to(now, rate * (1.0 - self.loss) * SHARE);
+        } else if self.probed.is_some_and(|(_, before)| self.loss > before + WORSE) && self.budget.is_some() {
+            self.fail();
+            self.cut_to(now, self.budget.unwrap_or(rate) / PROBE);
+        } else {
+            self.go_on(now, passed, sample.wish);
+        }
+    }
+
+    /// Bit/s since the last report, and its time.
+    fn sent(&mut self, now: Instant, sample: &Sample) -> Option<(f32, Duration)> {
+        let (bits, at) = self.last.replace((sample.sent_bits, now))?;
+        let passed = now.saturating_duration_since(at);
+        let seconds = passed.as_secs_f32();
+        (seconds > 0.0).then(|| (sample.sent_bits.saturating_sub(bits) as f32 / seconds, passed))
+    }
+
+    fn handle_rtt(&mut self, now: Instant, rtt: f32) {
+        self.rtt_ms = rtt;
+        self.least = Some(match self.least {
+            Some((this, _, since)) if now.saturating_duration_since(since) > LEAST_SPAN => (rtt, this, now),
+            Some((this, before, since)) => (this.min(rtt), before, since),
+            None => (rtt, rtt, now),
+        });
+        let least = self.floor().unwrap_or(rtt);
+        let enough = if self.loss > FULL_LOSS { SUSPECT_MS } else { QUEUE_MS };
+        let is_full = rtt > least + enough && rtt > least * QUEUE_TIMES;
+        self.full = if is_full { self.full.saturating_add(1) } else { 0 };
+    }
+
+    fn cut_for_queue(&mut self, now: Instant, rate: f32) {
+        if self.cuts == 0 {
+            self.cut_rtt_ms = self.rtt_ms;
+        }
+        if self.cuts >= FUTILE && self.rtt_ms > 0.75 * self.cut_rtt_ms && self.loss < WORSE {
+            // Ours is not the queue: that long is the way now.
+            self.least = Some((self.rtt_ms, self.rtt_ms, now));
+            (self.cuts, self.full) = (0, 0);
+            return;
+        }
+        if self.probed.is_some() {
+            self.fail();
+        }
+        let carries = rate * (1.0 - self.loss) * SHARE;
+        self.cuts += 1;
+        self.cut_to(now, carries.min(self.budget.unwrap_or(rate) * CUT));
+    }
+
+    fn cut_to(&mut self, now: Instant, budget: f32) {
+        self.budget = Some(budget.max(LEAST));
+        (self.cut, self.good_for, self.probed) = (Some(now), Duration::ZERO, None);
+        self.probe_after = self.probe_after.max(PROBE_AFTER_CUT);
+    }
+
+    /// A step up was one too many.
+    fn fail(&mut self) {
+        self.probe_after = (self.probe_after * 2).clamp(PROBE_AFTER_CUT, PROBE_AFTER_MAX);
+    }
+
+    fn judge_trial(&mut self, now: Instant, before: f32) {
+        self.trial = None;
+        if self.loss > before / 2.0 {
+            // They come whatever we send.
+            (self.budget, self.no_trial_until) = (None, Some(now + TRIAL_PAUSE));
+        }
+    }
+
+    /// All is well: a step up now and then, until there is room for all.
+    fn go_on(&mut self, now: Instant, passed: Duration, wish: f32) {
+        let Some(budget) = self.budget else { return };
+        if self.is_suspect() {
+            self.good_for = Duration::ZERO;
+            return;
+        }
+        self.good_for += passed.min(Duration::from_secs(1));
+        if self.probed.is_some() && self.good_for >= PROBE_AFTER {
+            self.probe_after = PROBE_AFTER;
+        }
+        if self.good_for < self.probe_after {
+            return;
+        }
+        (self.good_for, self.cuts) = (Duration::ZERO, 0);
+        self.probed = Some((now, self.loss));
+        let budget = budget * PROBE;
+        self.budget = (budget < wish * 1.1).then_some(budget);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Reports each half second of a way that carries `capacity` bit/s with a queue of `queue_ms`, when `send` says how
+    /// much is sent under a budget. Returns what was sent at the end, and the longest round trip of the last 20 s.
+    fn run(width: &mut Width, start: Instant, seconds: u32, capacity: f32, base_ms: f32) -> (f32, f32) {
+        let send = |budget: Option<f32>| budget.unwrap_or(80_000.0).clamp(32_000.0, 80_000.0);
+        let (mut bits, mut queue_ms, mut worst) = (width.last.map_or(0, |last| last.0), 0.0f32, 0.0f32);
+        for n in 1..=2 * seconds {
+            let rate = send(width.budget());
+            bits += (rate / 2.0) as u64;
+            let over = queue_ms + (rate - capacity) / capacity * 500.0;
+            queue_ms = over.clamp(0.0, 200.0);
+            let lost = (over - queue_ms).max(0.0) / 500.0 * capacity / rate;
+            let rtt = base_ms + queue_ms;
+            worst = if n > 2 * seconds.saturating_sub(20) { worst.max(rtt) } else { 0.0 };
+            let sample = Sample { rtt_ms: Some(rtt), packets: 50.0, lost: 50.0 * lost, sent_bits: bits, wish: 80_000.0 };
+            width.handle(start + n * Duration::from_millis(500), &sample);
+        }
+        (send(width.budget()), worst)
+    }
+
+    #[test]
+    fn a_narrow_way_is_filled_no_further_and_tried_again_when_it_widens() {
+        let mut width = Width::default();
+        let start = Instant::now();
+        run(&mut width, start, 5, 200_000.0, 20.0);
+        assert_eq!(width.budget(), None);
+        let (rate, _) = run(&mut width, start + Duration::from_secs(5), 60, 50_000.0, 20.0);
+        assert!((33_000.0..52_000.0).contains(&rate), "{rate}");
+        let (rate, _) = run(&mut width, start + Duration::from_secs(65), 60, 200_000.0, 20.0);
+        assert!(rate == 80_000.0 && width.budget().is_none(), "{rate}");
+    }
+
+    #[test]
+    fn a_way_that_became_longer_is_not_narrow() {
+        let mut width = Width::default();
+        let start = Instant::now();
+        run(&mut width, start, 10, 200_000.0, 20.0);
+        let (rate, _) = run(&mut width, start + Duration::from_secs(10), 90, 200_000.0, 200.0);
+        assert!(rate == 80_000.0, "{rate}");
+    }
+
+    #[test]
+    fn terrible_losses_that_less_does_not_help_are_sent_through() {
+        let mut width = Width::default();
+        let start = Instant::now();
+        for n in 1..60u32 {
+            let sample = Sample { rtt_ms: Some(20.0), packets: 50.0, lost: 30.0, sent_bits: u64::from(n) * 40_000, wish: 80_000.0 };
+            width.handle(start + n * Duration::from_millis(500), &sample);
+        }
+        assert_eq!(width.budget(), None);
+    }
+}
