@@ -209,7 +209,6 @@ fn metrics(peer: &Peer, block: &ReportBlock) -> VoipMetrics {
         jb_nominal: ms(peer.playout.target_ms),
         jb_maximum: ms(peer.playout.target_ms.max(peer.playout.delay_ms)),
         jb_abs_max: 400,
-        ..VoipMetrics::default()
     }
 }
 
