@@ -4,7 +4,9 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{Holder, PeerSnapshot, Roster, SendReason, Snapshot};
+use super::minute::KINDS;
+use super::wave::Mark;
+use super::{Holder, PeerSnapshot, Roster, SendReason, Sending, Snapshot};
 
 /// The fields of a `stats` event and what they mean: for the manual and the README.
 pub const STATS_FIELDS: &[(&str, &str)] = &[
@@ -67,11 +69,15 @@ pub const PEER_FIELDS: &[(&str, &str)] = &[
     ("heard_delay_ms", "delay of this side's voice there"),
     ("r_factor", "quality of what is heard: the R factor of ITU-T G.107, up to 93, from what was made up and the delay"),
     ("mos_lq", "the same as a mean opinion of listening alone, 1 to 4.5"),
-    ("send_bitrate", "of this side's codec for this peer, bit/s"),
-    ("send_frame_ms", "length of its packets"),
-    ("copies", "earlier frames that travel again with each packet"),
-    ("spacing", "frames between one copy and the next"),
-    ("send_reason", "why it is sent so: unheard, clean, loss, bursts, narrow, easing"),
+    (
+        "minute",
+        "shares of the last minute's voice: played_percent, nack_percent, red_percent, lbrr_percent, concealed_percent, late_percent, lost_percent",
+    ),
+    (
+        "sending",
+        "how this side's voice travels: bitrate (bit/s), frame_ms, copies (earlier frames that travel again), spacing (frames between \
+        them), reason (unheard, clean, loss, bursts, narrow, easing)",
+    ),
     ("level_dbfs", "peak of the peer's voice since the last report"),
     ("speaking", "the peer speaks"),
     ("volume_percent", "its volume here"),
@@ -129,6 +135,7 @@ pub fn stats(snapshot: &Snapshot, roster: &Roster) -> Value {
 fn peer(peer: &PeerSnapshot, roster: &Roster) -> Value {
     let entry = roster.entry(peer.id);
     let stack = peer.stack.parts().into_iter().map(|(name, part)| (format!("{name}_ms"), decimals(part, 2)));
+    let minute = KINDS.into_iter().map(|mark| (format!("{}_percent", mark_name(mark)), decimals(peer.minute.percent(mark), 2)));
     json!({
         "peer": roster.address(peer.id),
         "name": entry.and_then(|entry| entry.name.clone()),
@@ -163,16 +170,36 @@ fn peer(peer: &PeerSnapshot, roster: &Roster) -> Value {
         "heard_delay_ms": decimals(peer.heard_delay_ms, 1),
         "r_factor": decimals(peer.r_factor, 1),
         "mos_lq": decimals(peer.mos_lq, 2),
-        "send_bitrate": peer.sending.map(|sending| sending.bitrate),
-        "send_frame_ms": peer.sending.map(|sending| sending.frame_ms),
-        "copies": peer.sending.map(|sending| sending.copies),
-        "spacing": peer.sending.map(|sending| sending.spacing),
-        "send_reason": peer.sending.map(|sending| send_reason(sending.reason)),
+        "minute": minute.collect::<Map<_, _>>(),
+        "sending": peer.sending.map(sending),
         "level_dbfs": decimals(Some(peer.level.0), 1),
         "speaking": peer.speaking,
         "volume_percent": peer.volume,
         "muted": peer.muted,
     })
+}
+
+fn sending(sending: Sending) -> Value {
+    json!({
+        "bitrate": sending.bitrate,
+        "frame_ms": sending.frame_ms,
+        "copies": sending.copies,
+        "spacing": sending.spacing,
+        "reason": send_reason(sending.reason),
+    })
+}
+
+fn mark_name(mark: Mark) -> &'static str {
+    match mark {
+        Mark::Idle => "idle",
+        Mark::Played => "played",
+        Mark::Nack => "nack",
+        Mark::Red => "red",
+        Mark::Lbrr => "lbrr",
+        Mark::Concealed => "concealed",
+        Mark::Late => "late",
+        Mark::Lost => "lost",
+    }
 }
 
 fn send_reason(reason: SendReason) -> &'static str {

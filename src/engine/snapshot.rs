@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use super::DelayBounds;
 use super::controls::{Controls, Holder};
 use super::meters::{Meters, PeerMeters};
+use super::minute::Minute;
 use crate::call::{CallState, Sending};
 use crate::units::{Format, Level, PeerId};
 
@@ -82,6 +83,7 @@ pub struct PeerSnapshot {
     /// R factor and MOS-LQ of what is heard of the peer; see [`crate::call::Quality`].
     pub r_factor: Option<f32>,
     pub mos_lq: Option<f32>,
+    pub minute: Minute,
     pub stack: Stack,
     pub level: Level,
     pub speaking: bool,
@@ -125,6 +127,7 @@ impl PeerSnapshot {
             sending: peer.sending.get(),
             r_factor: peer.r_factor.get(),
             mos_lq: peer.mos_lq.get(),
+            minute: Minute::of(&peer.wave),
             stack: Stack::take(peer, meters),
             level: peer.peak.take(),
             speaking: peer.speaking.load(Relaxed),

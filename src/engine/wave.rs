@@ -86,13 +86,14 @@ impl Wave {
     }
 
     /// The writer learns late what column `n` was: a gap's mark becomes `mark`. What was heard as it should be stays so, and
-    /// what is gone or yet to come is left alone.
-    pub fn amend(&self, n: u64, mark: Mark) {
-        let mut column = self.column(n);
-        if matches!(column.mark, Mark::Concealed | Mark::Lost) {
-            column.mark = mark;
-            self.columns[n as usize % WAVE_COLUMNS].store(column.pack(), Ordering::Relaxed);
+    /// what is gone or yet to come is left alone. Whether it was a gap.
+    pub fn amend(&self, n: u64, mark: Mark) -> bool {
+        let column = self.column(n);
+        let was_gap = matches!(column.mark, Mark::Concealed | Mark::Lost);
+        if was_gap {
+            self.columns[n as usize % WAVE_COLUMNS].store(Column { mark, ..column }.pack(), Ordering::Relaxed);
         }
+        was_gap
     }
 
     /// Columns written since the start; the scroll position.

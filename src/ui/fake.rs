@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use crate::engine::wave::{Column, Mark, Wave};
-use crate::engine::{CallState, Controls, Meters, Notice, PeerSnapshot, SendReason, Sending, Snapshot, Stack};
+use crate::engine::{CallState, Controls, Meters, Minute, Notice, PeerSnapshot, SendReason, Sending, Snapshot, Stack};
 use crate::ui::app::App;
 use crate::units::{Format, Level, PeerId};
 
@@ -41,6 +41,7 @@ pub fn peer(slot: usize) -> PeerSnapshot {
         sending: Some(Sending { bitrate: 48_000, frame_ms: 10, copies: 2, spacing: 1, reason: SendReason::Loss }),
         r_factor: Some(91.6),
         mos_lq: Some(4.39),
+        minute: Minute::default(),
         stack: Stack { microphone: Some(5.1), frame: Some(16.5), network: Some(1.7), playout: Some(12.3), card: Some(5.0) },
         level: Level(-14.0),
         speaking: true,

@@ -7,8 +7,7 @@ use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::style::Style;
 use unicode_width::UnicodeWidthStr;
 
-use super::strip::{self, Totals};
-use super::{Scene, gauge, paint};
+use super::{Scene, gauge, paint, strip};
 use crate::engine::PeerSnapshot;
 use crate::ui::history::Series;
 use crate::ui::text;
@@ -204,16 +203,15 @@ fn total(peer: &PeerSnapshot) -> String {
 fn last_minute(buf: &mut Buffer, area: Rect, peer: &PeerSnapshot, scene: &Scene) {
     let theme = scene.theme;
     let wave = &scene.meters.peer(peer.id).wave;
-    let totals = Totals::last_minute(wave);
-    let title = if area.width >= 100 { "The last minute" } else { "The last minute, % of the voice" };
-    let inner = paint::panel(buf, area, theme, theme.border, title, (&strip::as_it_came(&totals), theme.title));
+    let inner =
+        paint::panel(buf, area, theme, theme.border, "The last minute, % of the voice", (&strip::as_it_came(&peer.minute), theme.title));
     let inner = Rect { x: inner.x + 1, width: inner.width.saturating_sub(2), ..inner };
     if theme.calm {
-        paint::text(buf, inner, 0, 0, &strip::words(&totals), theme.text);
+        paint::text(buf, inner, 0, 0, &strip::words(&peer.minute), theme.text);
     } else {
         strip::draw(buf, inner, 0, wave, theme);
     }
-    strip::shares(buf, inner, 1, &totals, theme);
+    strip::shares(buf, inner, 1, &peer.minute, theme);
 }
 
 /// Why the playout waits as long as it does, where that is known: the user's bounds.

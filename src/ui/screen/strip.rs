@@ -6,17 +6,13 @@ use ratatui::style::Style;
 use unicode_width::UnicodeWidthStr;
 
 use super::paint;
+use crate::engine::Minute;
+use crate::engine::minute::MINUTE_COLUMNS;
 use crate::engine::wave::{Mark, WAVE_COLUMNS, Wave};
-use crate::ui::text;
 use crate::ui::theme::Theme;
 
-/// Columns of 10 ms in a minute.
-const MINUTE: u64 = 6_000;
-/// A row of one cell shows the whole minute, and the cell that is being filled needs room.
-const _: () = assert!(MINUTE < WAVE_COLUMNS as u64);
-
-/// The marks that are counted, each with its words in full and in short.
-const KINDS: [(Mark, &str, &str); 7] = [
+/// Each mark's words in full and in short.
+const WORDS: [(Mark, &str, &str); 7] = [
     (Mark::Played, "as it came", "as it came"),
     (Mark::Nack, "sent again", "resent"),
     (Mark::Red, "RED", "RED"),
@@ -25,33 +21,6 @@ const KINDS: [(Mark, &str, &str); 7] = [
     (Mark::Late, "late", "late"),
     (Mark::Lost, "lost", "lost"),
 ];
-
-/// How much of each kind there was.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub struct Totals([u32; Mark::ALL.len()]);
-
-impl Totals {
-    pub fn of(marks: impl Iterator<Item = Mark>) -> Self {
-        let mut counts = [0; Mark::ALL.len()];
-        marks.for_each(|mark| counts[mark as usize] += 1);
-        Self(counts)
-    }
-
-    pub fn last_minute(wave: &Wave) -> Self {
-        Self::of(wave.marks(wave.written().saturating_sub(MINUTE)))
-    }
-
-    /// Share of the voice that is `mark`, percent; `None` while there is no voice.
-    pub fn percent(&self, mark: Mark) -> Option<f32> {
-        let voice: u32 = KINDS.iter().map(|(kind, ..)| self.0[*kind as usize]).sum();
-        (voice > 0).then(|| 100.0 * self.0[mark as usize] as f32 / voice as f32)
-    }
-
-    /// Of all repairs together.
-    fn mended(&self) -> Option<f32> {
-        Some(self.percent(Mark::Nack)? + self.percent(Mark::Red)? + self.percent(Mark::Lbrr)?)
-    }
-}
 
 /// `97.2`, but `100`; what there is a little of does not read as nothing.
 fn number(percent: Option<f32>) -> String {
@@ -75,7 +44,7 @@ pub fn draw(buf: &mut Buffer, area: Rect, row: u16, wave: &Wave, theme: &Theme) 
     if row >= area.height || area.width == 0 {
         return;
     }
-    let per_cell = MINUTE.div_ceil(u64::from(area.width));
+    let per_cell = MINUTE_COLUMNS.div_ceil(u64::from(area.width));
     let newest = wave.written().saturating_sub(1) / per_cell;
     let oldest = (newest + 1).saturating_sub(u64::from(area.width));
     let mut worst = vec![Mark::Idle; (newest + 1 - oldest) as usize];
@@ -100,20 +69,17 @@ pub fn draw(buf: &mut Buffer, area: Rect, row: u16, wave: &Wave, theme: &Theme) 
 }
 
 /// The same in a sentence, for who wants nothing to scroll.
-pub fn words(totals: &Totals) -> String {
-    let Some(missing) = totals.percent(Mark::Concealed).zip(totals.percent(Mark::Late)).zip(totals.percent(Mark::Lost)) else {
-        return "no voice in the last minute".into();
-    };
-    let ((made_up, late), lost) = missing;
-    format!("{} % missing, {} % mended", number(Some(made_up + late + lost)), number(totals.mended()))
+pub fn words(minute: &Minute) -> String {
+    let Some(mended) = minute.mended_percent() else { return "no voice in the last minute".into() };
+    format!("{}, {} % mended", missing(minute), number(Some(mended)))
 }
 
 /// What the signs mean; in little room the repairs together. The columns used.
 pub fn legend(buf: &mut Buffer, area: Rect, row: u16, theme: &Theme) -> u16 {
-    let full: u16 = KINDS.iter().map(|(_, words, _)| words.width() as u16 + 4).sum();
+    let full: u16 = WORDS.iter().map(|(_, words, _)| words.width() as u16 + 4).sum();
     let mut used = 0;
     if area.width >= full {
-        for (mark, words, _) in KINDS {
+        for (mark, words, _) in WORDS {
             let (sign, style) = sign(mark, theme);
             used += paint::spans(buf, area, row, used, &[(&sign, style), (" ", theme.text), (words, theme.dim), ("  ", theme.text)]);
         }
@@ -124,29 +90,76 @@ pub fn legend(buf: &mut Buffer, area: Rect, row: u16, theme: &Theme) -> u16 {
         used += paint::text(buf, area, row, used, &sign, style);
     }
     used += paint::text(buf, area, row, used, " mended", theme.dim);
-    for (mark, _, words) in &KINDS[4..] {
+    for (mark, _, words) in &WORDS[4..] {
         let (sign, style) = sign(*mark, theme);
         used += paint::spans(buf, area, row, used, &[(" ", theme.text), (&sign, style), (" ", theme.text), (words, theme.dim)]);
     }
     used
 }
 
-/// The legend with each kind's share of the voice, percent; but for what came as it should: see [`as_it_came`].
-pub fn shares(buf: &mut Buffer, area: Rect, row: u16, totals: &Totals, theme: &Theme) {
-    let roomy = area.width >= 100;
-    let mut used = 0;
-    for (mark, full, short) in &KINDS[1..] {
-        let (sign, style) = sign(*mark, theme);
-        let words = if roomy { full } else { short };
-        let share = if roomy { text::percent(totals.percent(*mark)) } else { number(totals.percent(*mark)) };
-        let parts = [(&*sign, style), (" ", theme.text), (words, theme.dim), (" ", theme.text), (&*share, theme.text)];
-        used += paint::spans(buf, area, row, used, &parts) + 2;
+/// A sign or several, what they mean, their share.
+struct Share<'a> {
+    marks: &'a [Mark],
+    words: &'a str,
+    percent: Option<f32>,
+}
+
+impl Share<'_> {
+    fn width(&self) -> usize {
+        let words = if self.words.is_empty() { 0 } else { 1 + self.words.width() };
+        self.marks.len() + words + 1 + number(self.percent).width()
+    }
+
+    fn draw(&self, buf: &mut Buffer, area: Rect, row: u16, column: u16, theme: &Theme) {
+        let mut used = column;
+        for mark in self.marks {
+            let (sign, style) = sign(*mark, theme);
+            used += paint::text(buf, area, row, used, &sign, style);
+        }
+        let space = if self.words.is_empty() { "" } else { " " };
+        let parts = [(space, theme.text), (self.words, theme.dim), (" ", theme.text), (&*number(self.percent), theme.text)];
+        paint::spans(buf, area, row, used, &parts);
     }
 }
 
+/// The legend with each kind's share of the voice, percent, as long as it fits; but for what came as it should: see
+/// [`as_it_came`].
+pub fn shares(buf: &mut Buffer, area: Rect, row: u16, minute: &Minute, theme: &Theme) {
+    let each = |in_full: bool| -> Vec<Share> {
+        let words = |full, short| if in_full { full } else { short };
+        let share = |(mark, full, short): &'static (Mark, &str, &str)| Share {
+            marks: std::slice::from_ref(mark),
+            words: words(*full, *short),
+            percent: minute.percent(*mark),
+        };
+        WORDS[1..].iter().map(share).collect()
+    };
+    let together = |with_words: bool| -> Vec<Share> {
+        let mended = Share { marks: &[Mark::Nack, Mark::Red, Mark::Lbrr], words: "mended", percent: minute.mended_percent() };
+        let mut shares: Vec<Share> = std::iter::once(mended).chain(each(false).into_iter().skip(3)).collect();
+        shares.iter_mut().filter(|_| !with_words).for_each(|share| share.words = "");
+        shares
+    };
+    let forms = [each(true), each(false), together(true), together(false)];
+    let width = |shares: &[Share], gap| shares.iter().map(|share| share.width() + gap).sum::<usize>() - gap;
+    let fits =
+        forms.iter().flat_map(|shares| [(shares, 2), (shares, 1)]).find(|(shares, gap)| width(shares, *gap) <= usize::from(area.width));
+    let Some((shares, gap)) = fits else { return };
+    let mut column = 0;
+    for share in shares {
+        share.draw(buf, area, row, column, theme);
+        column += (share.width() + gap) as u16;
+    }
+}
+
+/// `2.8 % missing`.
+pub fn missing(minute: &Minute) -> String {
+    format!("{} % missing", number(minute.missing_percent()))
+}
+
 /// `97 % as it came`.
-pub fn as_it_came(totals: &Totals) -> String {
-    totals.percent(Mark::Played).map_or("no voice".into(), |_| format!("{} % as it came", number(totals.percent(Mark::Played))))
+pub fn as_it_came(minute: &Minute) -> String {
+    minute.percent(Mark::Played).map_or("no voice".into(), |_| format!("{} % as it came", number(minute.percent(Mark::Played))))
 }
 
 #[cfg(test)]
@@ -160,25 +173,35 @@ mod tests {
     }
 
     #[test]
-    fn totals_are_shares_of_the_voice_of_the_last_minute() {
+    fn a_minute_is_said_in_few_words() {
         let wave = Wave::default();
-        assert_eq!(Totals::last_minute(&wave).percent(Mark::Played), None);
-        say(&wave, 4_000, Mark::Lost);
-        say(&wave, 1_000, Mark::Idle);
-        for (columns, mark) in [(900, Mark::Played), (10, Mark::Nack), (20, Mark::Red), (30, Mark::Lbrr)] {
+        assert_eq!(words(&Minute::of(&wave)), "no voice in the last minute");
+        for (columns, mark) in [(900, Mark::Played), (60, Mark::Red), (40, Mark::Late), (500, Mark::Idle)] {
             say(&wave, columns, mark);
         }
-        for (columns, mark) in [(28, Mark::Concealed), (8, Mark::Late), (4, Mark::Lost), (4_000, Mark::Idle)] {
-            say(&wave, columns, mark);
-        }
-        let totals = Totals::last_minute(&wave);
-        let shares = KINDS.map(|(mark, ..)| totals.percent(mark).expect("a voice"));
-        for (share, wanted) in shares.into_iter().zip([90.0, 1.0, 2.0, 3.0, 2.8, 0.8, 0.4]) {
-            assert!((share - wanted).abs() < 1e-3, "{shares:?}");
-        }
-        assert_eq!(words(&totals), "4.0 % missing, 6.0 % mended");
-        assert_eq!(as_it_came(&totals), "90 % as it came");
+        let minute = Minute::of(&wave);
+        assert_eq!([words(&minute), as_it_came(&minute)], ["4.0 % missing, 6.0 % mended", "90 % as it came"]);
         assert_eq!([None, Some(0.0), Some(0.01), Some(99.9), Some(100.0)].map(number), ["-", "0.0", "<0.1", "99", "100"]);
+    }
+
+    #[test]
+    fn shares_are_shorter_in_less_room_and_never_cut() {
+        let theme = Theme::new(&UiOptions { ascii: true, ..UiOptions::default() }, |_| None);
+        let wave = Wave::default();
+        for (columns, mark) in [(970, Mark::Played), (10, Mark::Nack), (5, Mark::Red), (13, Mark::Concealed), (2, Mark::Lost)] {
+            say(&wave, columns, mark);
+        }
+        let line = |width| {
+            let area = Rect::new(0, 0, width, 1);
+            let mut buf = Buffer::empty(area);
+            shares(&mut buf, area, 0, &Minute::of(&wave), &theme);
+            buf.content.iter().map(|cell| cell.symbol()).collect::<String>().trim_end().to_owned()
+        };
+        assert_eq!(line(80), "n sent again 1.0  r RED 0.5  b LBRR 0.0  ~ made up 1.3  + late 0.0  x lost 0.2");
+        assert_eq!(line(77), "n sent again 1.0 r RED 0.5 b LBRR 0.0 ~ made up 1.3 + late 0.0 x lost 0.2");
+        assert_eq!(line(58), "nrb mended 1.5  ~ made up 1.3  + late 0.0  x lost 0.2");
+        assert_eq!(line(38), "nrb 1.5  ~ 1.3  + 0.0  x 0.2");
+        assert_eq!(line(20), "");
     }
 
     #[test]

@@ -10,7 +10,7 @@ use ratatui::backend::{CrosstermBackend, TestBackend};
 use ratatui::buffer::Buffer;
 
 use super::*;
-use crate::engine::{CallState, DeviceEntry, DeviceStatus, Direction, Holder, Notice, Reason};
+use crate::engine::{CallState, DeviceEntry, DeviceStatus, Direction, Holder, Minute, Notice, Reason};
 use crate::talk::Rung;
 use crate::ui::app::KeyReport;
 use crate::ui::fake;
@@ -54,6 +54,7 @@ impl Moment {
         moment.app.selected = Some(fake::id(0));
         fake::speak(&moment.meters.mic.wave, 1_570, false);
         fake::speak(&moment.meters.peer(fake::id(0)).wave, 1_570, true);
+        moment.snapshot.peers[0].minute = Minute::of(&moment.meters.peer(fake::id(0)).wave);
         moment.age();
         moment
     }
@@ -180,8 +181,9 @@ fn scenes() -> Vec<(&'static str, Moment)> {
 #[test]
 fn every_scene_looks_as_it_should_at_every_size() {
     for (name, moment) in scenes() {
-        for (width, height) in [(80, 24), (120, 40), (40, 12)] {
-            insta::assert_snapshot!(format!("{name}-{width}x{height}"), moment.text(width, height));
+        let more: &[(u16, u16)] = if matches!(name, "listen" | "network") { &[(100, 30), (60, 18)] } else { &[] };
+        for (width, height) in [(80, 24), (120, 40), (40, 12)].iter().chain(more) {
+            insta::assert_snapshot!(format!("{name}-{width}x{height}"), moment.text(*width, *height));
         }
     }
 }

@@ -2,11 +2,11 @@
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
+use unicode_width::UnicodeWidthStr;
 
 use super::{Figure, hearing, sending, total, which};
 use crate::engine::{PeerSnapshot, Sending};
-use crate::ui::screen::strip::{self, Totals};
-use crate::ui::screen::{Scene, gauge, paint};
+use crate::ui::screen::{Scene, gauge, paint, strip};
 use crate::ui::text;
 
 /// The most telling first: what there is no row for is left out.
@@ -24,7 +24,10 @@ pub fn draw(buf: &mut Buffer, area: Rect, peer: &PeerSnapshot, scene: &Scene) {
         1,
         &[(&name, theme.title), (" ", theme.text), (&state, theme.dim), (" ", theme.text), (&which(scene), theme.dim)],
     );
-    let height = usize::from(area.height.saturating_sub(4));
+    // The strip, its shares where there is room, the mouth to ear, its stack.
+    let shares = u16::from(area.height >= 12 && !theme.calm);
+    let bottom = 3 + shares;
+    let height = usize::from(area.height.saturating_sub(1 + bottom));
     let half = area.width / 2;
     let roomy = half >= 30;
     let mut left = picked(hearing(peer, scene, false), &LEFT);
@@ -42,19 +45,29 @@ pub fn draw(buf: &mut Buffer, area: Rect, peer: &PeerSnapshot, scene: &Scene) {
     for (row, figure) in right.iter().take(height).enumerate() {
         pair(buf, right_area, row as u16 + 1, figure, scene);
     }
-    let below = paint::rows(area, area.height.saturating_sub(3), 3);
-    let line = Rect { x: below.x + 1, width: below.width.saturating_sub(2), ..below };
-    let wave = &scene.meters.peer(peer.id).wave;
+    below(buf, paint::rows(area, area.height.saturating_sub(bottom), bottom), peer, scene);
+}
+
+/// The minute, and from mouth to ear, in three rows; in four with the minute's shares.
+fn below(buf: &mut Buffer, area: Rect, peer: &PeerSnapshot, scene: &Scene) {
+    let theme = scene.theme;
+    let line = Rect { x: area.x + 1, width: area.width.saturating_sub(2), ..area };
     if theme.calm {
-        paint::text(buf, line, 0, 0, &strip::words(&Totals::last_minute(wave)), theme.dim);
+        paint::text(buf, line, 0, 0, &strip::words(&peer.minute), theme.text);
     } else {
-        strip::draw(buf, line, 0, wave, theme);
+        strip::draw(buf, line, 0, &scene.meters.peer(peer.id).wave, theme);
     }
-    paint::spans(buf, below, 1, 1, &[("mouth to ear ", theme.dim), (&total(peer), theme.title)]);
-    if let Some(mos) = peer.mos_lq {
-        paint::right(buf, line, 1, &format!("MOS {mos:.1}"), theme.text);
+    if area.height > 3 {
+        strip::shares(buf, line, 1, &peer.minute, theme);
     }
-    gauge::stack(buf, line, 2, &peer.stack, theme);
+    let (row, total, share) = (area.height.saturating_sub(2), total(peer), strip::as_it_came(&peer.minute));
+    let room = usize::from(line.width).saturating_sub(total.width() + share.width() + 1);
+    let label = ["mouth to ear ", "ear "].into_iter().find(|label| label.width() <= room).unwrap_or_default();
+    paint::spans(buf, line, row, 0, &[(label, theme.dim), (&total, theme.title)]);
+    if label.width() <= room {
+        paint::right(buf, line, row, &share, theme.text);
+    }
+    gauge::stack(buf, line, row + 1, &peer.stack, theme);
 }
 
 /// The figures of these labels, in this order.
@@ -69,7 +82,10 @@ fn picked(mut figures: Vec<Figure>, labels: &[&str]) -> Vec<Figure> {
 fn shorten(figure: &mut Figure, peer: &PeerSnapshot) {
     let sending = peer.sending.unwrap_or_default();
     let value = match figure.label {
-        "quality" => peer.r_factor.map(|r| format!("R {r:.0}")),
+        "quality" => {
+            figure.label = "R, MOS";
+            peer.r_factor.zip(peer.mos_lq).map(|(r, mos)| format!("{r:.0}, {mos:.1}"))
+        }
         "delay" => Some(text::ms(peer.playout_delay_ms)),
         "received" => Some(text::count(peer.received_packets)),
         "sent" => Some(text::count(peer.sent_packets)),
