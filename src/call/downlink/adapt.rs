@@ -22,6 +22,8 @@ const MEMORY_PACKETS: f32 = 200.0;
 const FEWEST_PACKETS: f32 = 100.0;
 /// Packets between two reports beyond which their numbers are not of one stream.
 const PACKETS_MAX: u32 = 5_000;
+/// Jitter of so many frames: packets overtake each other.
+const OVERTAKEN: f32 = 0.6;
 /// Two losses named by NACKs within this time bring a copy at once.
 const NEAR: Duration = Duration::from_secs(1);
 /// Reports that agree before losses count as bursts, and before they do no more.
@@ -100,6 +102,8 @@ pub(super) struct Heard {
 pub(super) struct Armour {
     /// Highest number and losses as of the last report, and when that came.
     last: Option<(u32, i32, Instant)>,
+    /// Losses believed so far.
+    believed: i32,
     /// Packets and losses, forgetting.
     expected: f32,
     lost: f32,
@@ -122,7 +126,7 @@ pub(super) struct Armour {
 impl Armour {
     /// A report said what was lost since the last.
     pub(super) fn handle_report(&mut self, now: Instant, heard: &Heard, bounds: &Bounds) {
-        let (packets, lost) = self.news(heard);
+        let (packets, lost) = self.news(heard, bounds);
         let passed = self.last.map_or(Duration::ZERO, |(.., at)| now.saturating_duration_since(at)).min(Duration::from_secs(1));
         self.last = Some((heard.highest_seq, heard.cumulative_lost, now));
         self.jitter_ms = heard.jitter_ms;
@@ -133,6 +137,7 @@ impl Armour {
         let wish = self.wish(bounds);
         let sample = Sample {
             rtt_ms: heard.rtt_ms,
+            jitter_ms: heard.jitter_ms,
             packets,
             lost,
             sent_bits: 8 * (heard.sent.1 + heard.sent.0 * u64::from(bounds.header_bytes)),
@@ -161,16 +166,22 @@ impl Armour {
     }
 
     /// Packets sent and lost since the last report.
-    fn news(&self, heard: &Heard) -> (f32, f32) {
+    fn news(&mut self, heard: &Heard, bounds: &Bounds) -> (f32, f32) {
         let Some((highest, cumulative, _)) = self.last else {
+            self.believed = heard.cumulative_lost;
             return (50.0, heard.cumulative_lost.clamp(0, 25) as f32);
         };
         let packets = heard.highest_seq.wrapping_sub(highest);
         if packets > PACKETS_MAX {
+            self.believed = heard.cumulative_lost;
             return (0.0, 0.0);
         }
-        // What came late is taken back.
-        let lost = heard.cumulative_lost.saturating_sub(cumulative) as f32;
+        // What came late is taken back. Where packets overtake each other, what is missing now may come yet: the next report
+        // tells.
+        let overtaken = heard.jitter_ms > OVERTAKEN * bounds.frame_ms as f32;
+        let believed = if overtaken { cumulative.min(heard.cumulative_lost) } else { heard.cumulative_lost };
+        let lost = believed.saturating_sub(self.believed) as f32;
+        self.believed = believed;
         (packets as f32, lost.clamp(-(packets as f32), packets as f32))
     }
 
@@ -290,7 +301,7 @@ impl Armour {
             (None, 0, _) => SendReason::Unheard,
             _ if is_narrow => SendReason::Narrow,
             (_, 0, _) => SendReason::Clean,
-            _ if self.rate() < UP[0] * BACK => SendReason::Easing,
+            _ if self.good_for > Duration::ZERO && self.rate() < UP[0] * BACK => SendReason::Easing,
             (_, _, Pattern::Single) => SendReason::Loss,
             _ => SendReason::Bursts,
         };

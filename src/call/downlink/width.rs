@@ -8,21 +8,25 @@ const QUEUE_MS: f32 = 60.0;
 const QUEUE_TIMES: f32 = 1.5;
 const SUSPECT_MS: f32 = 40.0;
 const FULL_LOSS: f32 = 0.15;
-/// Reports in a row that must say so.
-const AGREE: u8 = 2;
+/// A network that jitters shows long round trips without a queue: so many times its jitter is no sign of one.
+const JITTERS: f32 = 3.0;
+/// The least of the last round trips counts: a queue that stands makes all of them long, jitter does not.
+const LAST: usize = 3;
 /// The least round trip is that of the last minute at most.
 const LEAST_SPAN: Duration = Duration::from_secs(30);
 /// A cut has this long to show what it does.
 const SHOWS: Duration = Duration::from_millis(2_500);
 /// What arrived is what the way can carry; this share of it is asked of it, and at least so much less than before.
 const SHARE: f32 = 0.85;
-const CUT: f32 = 0.8;
-/// Cuts that change nothing: the queue is somebody else's.
-const FUTILE: u8 = 3;
+const CUT: f32 = 0.65;
+/// Cuts that change nothing: the queue is somebody else's, or there is none.
+const FUTILE: u8 = 2;
 /// No budget lies below, bit/s: the lowest rung fits it.
 const LEAST: f32 = 33_000.0;
 /// Losses like these might be our own doing: less is tried once, and not again for a while if it does not help.
 const TERRIBLE: f32 = 0.45;
+/// More reports in a row than this must say so.
+const AGREE: u8 = 2;
 const TRIAL_PAUSE: Duration = Duration::from_secs(30);
 /// A step back up: after good reports for so long, and longer each time it failed.
 const PROBE_AFTER: Duration = Duration::from_secs(5);
@@ -38,6 +42,8 @@ const QUIET: f32 = 12_000.0;
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Sample {
     pub rtt_ms: Option<f32>,
+    /// Interarrival jitter over there (RFC 3550, 6.4.1).
+    pub jitter_ms: f32,
     /// Packets sent since the last, and those lost.
     pub packets: f32,
     pub lost: f32,
@@ -54,8 +60,11 @@ pub(super) struct Width {
     budget: Option<f32>,
     /// Least round trips of this half minute and the one before, ms, and when this one began.
     least: Option<(f32, f32, Instant)>,
+    last_rtts: [f32; LAST],
+    /// The least of these.
     rtt_ms: f32,
-    full: u8,
+    jitter_ms: f32,
+    is_full: bool,
     last: Option<(u64, Instant)>,
     /// 0..=1, of the last second or so.
     loss: f32,
@@ -80,7 +89,7 @@ impl Width {
 
     /// A queue may be filling: no time to send more.
     pub(super) fn is_suspect(&self) -> bool {
-        self.floor().is_some_and(|least| self.rtt_ms > least + SUSPECT_MS)
+        self.floor().is_some_and(|least| self.rtt_ms > least + SUSPECT_MS + JITTERS * self.jitter_ms)
     }
 
     fn floor(&self) -> Option<f32> {
@@ -89,6 +98,7 @@ impl Width {
 
     pub(super) fn handle(&mut self, now: Instant, sample: &Sample) {
         let Some((rate, passed)) = self.sent(now, sample) else { return };
+        self.jitter_ms = sample.jitter_ms;
         if let Some(rtt) = sample.rtt_ms {
             self.handle_rtt(now, rtt);
         }
@@ -101,7 +111,7 @@ impl Width {
             return;
         }
         let may_cut = self.cut.is_none_or(|at| now.saturating_duration_since(at) > SHOWS);
-        if self.full >= AGREE {
+        if self.is_full {
             if may_cut {
                 self.cut_for_queue(now, rate);
             }
@@ -129,16 +139,21 @@ impl Width {
     }
 
     fn handle_rtt(&mut self, now: Instant, rtt: f32) {
+        self.last_rtts.rotate_left(1);
+        self.last_rtts[LAST - 1] = rtt;
+        let rtt = self.last_rtts.iter().copied().fold(f32::INFINITY, f32::min);
         self.rtt_ms = rtt;
         self.least = Some(match self.least {
             Some((this, _, since)) if now.saturating_duration_since(since) > LEAST_SPAN => (rtt, this, now),
             Some((this, before, since)) => (this.min(rtt), before, since),
-            None => (rtt, rtt, now),
+            // The first few are not three yet.
+            None if rtt > 0.0 => (rtt, rtt, now),
+            None => return,
         });
         let least = self.floor().unwrap_or(rtt);
         let enough = if self.loss > FULL_LOSS { SUSPECT_MS } else { QUEUE_MS };
-        let is_full = rtt > least + enough && rtt > least * QUEUE_TIMES;
-        self.full = if is_full { self.full.saturating_add(1) } else { 0 };
+        let is_full = rtt > least + enough + JITTERS * self.jitter_ms && rtt > least * QUEUE_TIMES;
+        self.is_full = is_full;
     }
 
     fn cut_for_queue(&mut self, now: Instant, rate: f32) {
@@ -148,7 +163,7 @@ impl Width {
         if self.cuts >= FUTILE && self.rtt_ms > 0.75 * self.cut_rtt_ms && self.loss < WORSE {
             // Ours is not the queue: that long is the way now.
             self.least = Some((self.rtt_ms, self.rtt_ms, now));
-            (self.cuts, self.full) = (0, 0);
+            (self.budget, self.cuts, self.is_full) = (None, 0, false);
             return;
         }
         if self.probed.is_some() {
@@ -216,7 +231,7 @@ mod tests {
             let lost = (over - queue_ms).max(0.0) / 500.0 * capacity / rate;
             let rtt = base_ms + queue_ms;
             worst = if n > 2 * seconds.saturating_sub(20) { worst.max(rtt) } else { 0.0 };
-            let sample = Sample { rtt_ms: Some(rtt), packets: 50.0, lost: 50.0 * lost, sent_bits: bits, wish: 80_000.0 };
+            let sample = Sample { rtt_ms: Some(rtt), jitter_ms: 1.0, packets: 50.0, lost: 50.0 * lost, sent_bits: bits, wish: 80_000.0 };
             width.handle(start + n * Duration::from_millis(500), &sample);
         }
         (send(width.budget()), worst)
@@ -248,7 +263,7 @@ mod tests {
         let mut width = Width::default();
         let start = Instant::now();
         for n in 1..60u32 {
-            let sample = Sample { rtt_ms: Some(20.0), packets: 50.0, lost: 30.0, sent_bits: u64::from(n) * 40_000, wish: 80_000.0 };
+            let sample = Sample { rtt_ms: Some(20.0), jitter_ms: 1.0, packets: 50.0, lost: 30.0, sent_bits: u64::from(n) * 40_000, wish: 80_000.0 };
             width.handle(start + n * Duration::from_millis(500), &sample);
         }
         assert_eq!(width.budget(), None);
