@@ -168,6 +168,8 @@ enum Gradient {
 
 /// The colours of one RGB theme.
 struct Palette {
+    /// What the terminal's own background is about: shaded signs fade into it.
+    ground: u8,
     dim: (u8, u8, u8),
     border: (u8, u8, u8),
     accent: (u8, u8, u8),
@@ -186,6 +188,7 @@ struct Palette {
 }
 
 const DARK: Palette = Palette {
+    ground: 0,
     dim: (138, 146, 164),
     border: (72, 80, 100),
     accent: (92, 220, 200),
@@ -203,6 +206,7 @@ const DARK: Palette = Palette {
 };
 
 const LIGHT: Palette = Palette {
+    ground: 255,
     dim: (98, 104, 120),
     border: (180, 186, 198),
     accent: (0, 122, 116),
@@ -250,6 +254,9 @@ impl Theme {
 
     fn rgb(palette: &Palette, depth: Depth, glyphs: &'static Glyphs, calm: bool) -> Self {
         let fg = |rgb| Style::new().fg(color(rgb, depth));
+        // A shade's holes in its own colour, so that it is seen beside the full blocks of a voice.
+        let fade = |part: u8| ((2 * u16::from(part) + 3 * u16::from(palette.ground)) / 5) as u8;
+        let shaded = |(r, g, b)| fg((r, g, b)).bg(color((fade(r), fade(g), fade(b)), depth));
         let fill = |[back, letters]: [(u8, u8, u8); 2]| Style::new().bg(color(back, depth)).fg(color(letters, depth));
         Self {
             glyphs,
@@ -270,10 +277,10 @@ impl Theme {
             tab: fg(palette.dim),
             tab_active: fill(palette.tab).add_modifier(Modifier::BOLD),
             key: fg(palette.accent).add_modifier(Modifier::BOLD),
-            nack: fg(palette.stack[1]),
-            red: fg(palette.good),
-            lbrr: fg(palette.lbrr),
-            concealed: fg(palette.warn),
+            nack: shaded(palette.stack[1]),
+            red: shaded(palette.good),
+            lbrr: shaded(palette.lbrr),
+            concealed: shaded(palette.warn),
             late: fg(palette.stack[4]),
             lost: fg(palette.bad).add_modifier(Modifier::BOLD),
             stack: palette.stack.map(fg),

@@ -95,7 +95,7 @@ fn hearing(peer: &PeerSnapshot, scene: &Scene, roomy: bool) -> Vec<Figure> {
     let lost = format!("{} ({})", text::count(peer.lost_packets), text::percent(peer.lost_percent()));
     let number = |ms: Option<f32>| ms.map_or("-".to_string(), |ms| format!("{ms:.1}"));
     let delay = format!("{} {arrow} {} ms", number(peer.playout_delay_ms), number(peer.playout_target_ms));
-    let drift = peer.drift_ppm.map_or("-".into(), |ppm| format!("{ppm:+.0} ppm"));
+    let drift = peer.drift_ppm.map_or("-".into(), |ppm| format!("{:+.0} ppm", ppm.round() + 0.0));
     let reordered = match peer.duplicate_packets {
         0 => text::count(peer.reordered_packets),
         twice => format!("{}, {} twice", text::count(peer.reordered_packets), text::count(twice)),

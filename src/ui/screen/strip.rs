@@ -27,10 +27,10 @@ fn number(percent: Option<f32>) -> String {
     match percent {
         None => "-".into(),
         Some(value) if value > 0.0 && value < 0.05 => "<0.1".into(),
+        // It is all only when it is all, and the last percent is the one that is heard.
+        Some(value) if (98.95..100.0).contains(&value) => format!("{:.1}", value.min(99.9)),
         Some(value) if value < 9.95 => format!("{value:.1}"),
-        // Not all is all only when it is all.
-        Some(value) if value < 100.0 => format!("{:.0}", value.min(99.0)),
-        Some(_) => "100".into(),
+        Some(value) => format!("{value:.0}"),
     }
 }
 
@@ -181,7 +181,10 @@ mod tests {
         }
         let minute = Minute::of(&wave);
         assert_eq!([words(&minute), as_it_came(&minute)], ["4.0 % missing, 6.0 % mended", "90 % as it came"]);
-        assert_eq!([None, Some(0.0), Some(0.01), Some(99.9), Some(100.0)].map(number), ["-", "0.0", "<0.1", "99", "100"]);
+        assert_eq!(
+            [None, Some(0.0), Some(0.01), Some(97.6), Some(99.98), Some(100.0)].map(number),
+            ["-", "0.0", "<0.1", "98", "99.9", "100"]
+        );
     }
 
     #[test]
