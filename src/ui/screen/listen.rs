@@ -93,7 +93,7 @@ fn draw_figures(buf: &mut Buffer, area: Rect, peer: &PeerSnapshot, scene: &Scene
     value(buf, 1, &format!("{level}  {volume}"), if peer.muted { theme.warn } else { theme.text });
     label(buf, 2, "holes");
     let holes: Vec<f32> = scene.app.histories[peer.id.slot()].last(Series::Concealed, usize::from(bar.width)).collect();
-    gauge::spark(buf, bar, 2, &holes, 10.0, theme.concealed, theme);
+    gauge::spark(buf, bar, 2, &holes, 10.0, theme.warn, theme);
     let words = match peer.r_factor {
         Some(r) if area.width < 60 => format!("{}, R {r:.0}", strip::missing(&peer.minute)),
         None if area.width < 60 => strip::missing(&peer.minute),

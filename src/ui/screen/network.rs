@@ -110,7 +110,7 @@ fn hearing(peer: &PeerSnapshot, scene: &Scene, roomy: bool) -> Vec<Figure> {
         bad("lost", lost, (Series::Lost, 2.0)),
         bad("late", text::count(peer.late_packets), (Series::Late, 2.0)),
         Figure { style: theme.good, ..plain("repaired", text::count(peer.repaired_packets), (Series::Repaired, 2.0)) },
-        Figure { style: theme.concealed, ..plain("made up", text::percent(peer.concealed_percent()), (Series::Concealed, 10.0)) },
+        Figure { style: theme.warn, ..plain("made up", text::percent(peer.concealed_percent()), (Series::Concealed, 10.0)) },
         plain("reordered", reordered, (Series::Reordered, 2.0)),
         plain("jitter", text::ms(peer.jitter_ms), (Series::Jitter, 5.0)),
         plain("delay", delay, (Series::Delay, 20.0)),

@@ -195,7 +195,7 @@ fn without_colour_and_without_unicode_it_still_says_everything() {
         assert_eq!((cell.fg, cell.bg), (ratatui::style::Color::Reset, ratatui::style::Color::Reset));
     }
     let text = mono.text(80, 24);
-    assert!(["▒", "░", "×"].iter().all(|sign| text.lines().take(14).any(|line| line.contains(sign))), "{text}");
+    assert!(["▚", "▒", "▓", "░", "+", "×"].iter().all(|sign| text.lines().take(14).any(|line| line.contains(sign))), "{text}");
     let ascii = |m: &mut Moment| (m.options.ascii, m.options.theme) = (true, ThemeChoice::None);
     for (name, moment) in [("talk", Moment::call()), ("listen", Moment::call().press("2")), ("network", Moment::call().press("3"))] {
         let text = moment.with(ascii).text(80, 24);
