@@ -263,7 +263,8 @@ mod tests {
         let mut width = Width::default();
         let start = Instant::now();
         for n in 1..60u32 {
-            let sample = Sample { rtt_ms: Some(20.0), jitter_ms: 1.0, packets: 50.0, lost: 30.0, sent_bits: u64::from(n) * 40_000, wish: 80_000.0 };
+            let sample =
+                Sample { rtt_ms: Some(20.0), jitter_ms: 1.0, packets: 50.0, lost: 30.0, sent_bits: u64::from(n) * 40_000, wish: 80_000.0 };
             width.handle(start + n * Duration::from_millis(500), &sample);
         }
         assert_eq!(width.budget(), None);

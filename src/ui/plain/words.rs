@@ -95,7 +95,8 @@ pub fn stats(snapshot: &Snapshot, roster: &Roster) -> Vec<String> {
         1 => "1 peer".into(),
         count => format!("{count} peers"),
     };
-    let own = format!("Here: {air}{muted}{deafened}, volume {} percent, {here}.", snapshot.volume);
+    let delay = if snapshot.delay.is_auto() { String::new() } else { format!(", playout delay {}", snapshot.delay.words()) };
+    let own = format!("Here: {air}{muted}{deafened}, volume {} percent{delay}, {here}.", snapshot.volume);
     std::iter::once(own).chain(snapshot.peers.iter().map(|peer| peer_words(peer, &roster.label(peer.id)))).collect()
 }
 
