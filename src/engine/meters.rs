@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering::Re
 use std::time::Instant;
 
 use super::wave::Wave;
-use crate::call::{CallState, SendReason, Sending};
+use crate::call::{CallState, SendReason, Sending, VoiceCounts};
 use crate::units::{Level, MAX_PEERS, PeerId};
 
 /// A count that only grows.
@@ -199,6 +199,17 @@ pub struct PeerMeters {
 }
 
 impl PeerMeters {
+    /// What the peer's playout has counted of its voice.
+    #[must_use]
+    pub fn voice_counts(&self) -> VoiceCounts {
+        VoiceCounts {
+            samples: self.voice_samples.get(),
+            concealed: self.concealed_samples.get(),
+            gaps: self.concealed_gaps.get(),
+            packets: self.played_packets.get() + self.repaired_packets.get(),
+        }
+    }
+
     /// A new peer takes the slot: everything starts at nothing.
     pub fn reset(&self) {
         let counters = [

@@ -12,14 +12,13 @@ use mio::net::UdpSocket;
 use super::devices::DeviceCommand;
 use super::disk::DiskCommand;
 use super::hints::failure;
-use super::meters::PeerMeters;
 use super::playback::PlaybackHandle;
 use super::resolver::{Answer, Question};
 use super::roster::Roster;
 use super::sender::{SentBoard, ToSender};
 use super::tap::{TAP_SAMPLES, tap};
 use super::{Command, Controls, Holder, Meters, Notice, Notices, Stack, Target};
-use crate::call::{CallState, Downlink, Event, PlayoutView, Quality, SendFailure, VoiceCounts};
+use crate::call::{CallState, Downlink, Event, PlayoutView, Quality, SendFailure};
 use crate::os::clock::SleepWatch;
 use crate::os::priority;
 use crate::os::socket::{self, Mapping};
@@ -221,7 +220,7 @@ impl ReceiverThread {
         for id in PeerId::all().filter(|id| self.meters.state(*id) == CallState::Live) {
             self.downlink.handle_sent(id, self.sent[id.slot()].load());
             let (peer, quality) = (self.meters.peer(id), &mut self.qualities[id.slot()]);
-            quality.handle(now, voice_counts(peer), Stack::take(peer, &self.meters).total());
+            quality.handle(now, peer.voice_counts(), Stack::take(peer, &self.meters).total());
             let quality = quality.rating();
             peer.r_factor.set_known(quality.map(|rating| rating.r));
             peer.mos_lq.set_known(quality.map(|rating| rating.mos_lq));
@@ -370,15 +369,5 @@ impl ReceiverThread {
             peer.heard_delay_ms.set_known(report.heard_delay_ms);
             peer.sending.set(report.sending);
         }
-    }
-}
-
-/// What the peer's playout has counted of its voice.
-fn voice_counts(peer: &PeerMeters) -> VoiceCounts {
-    VoiceCounts {
-        samples: peer.voice_samples.get(),
-        concealed: peer.concealed_samples.get(),
-        gaps: peer.concealed_gaps.get(),
-        packets: peer.played_packets.get() + peer.repaired_packets.get(),
     }
 }

@@ -2,6 +2,8 @@
 
 use super::*;
 use crate::audio::codec::{Encode, OpusEncoder, OpusSettings};
+use crate::call::Quality;
+use crate::engine::Minute;
 use crate::engine::tap::{Span, tap};
 use crate::engine::wave::Mark;
 use crate::playout::{Codec, Config, Packet};
@@ -183,6 +185,32 @@ fn a_voice_is_heard_metered_and_drawn() {
         recorded += if let Span::Samples(n) = span { n } else { 0 };
     }
     assert!(recorded > 40_000, "{recorded}");
+}
+
+#[test]
+fn what_is_missing_is_painted_counted_and_rated_as_much_as_it_is() {
+    let mut rig = Rig::new();
+    rig.open(0).expect("room");
+    rig.open(1).expect("room");
+    let packets = hum(900);
+    for (n, packet) in packets.iter().enumerate() {
+        // Of the first peer two in twenty are missing.
+        let gap = n > 100 && n % 20 < 2;
+        rig.hear(if gap { &[1] } else { &[0, 1] }, std::slice::from_ref(packet), n);
+    }
+    let meters = &rig.playback.meters;
+    let rated = |slot| {
+        let mut quality = Quality::default();
+        quality.handle(rig.now, meters.peer(peer(slot)).voice_counts(), Some(30.0));
+        quality.rating().expect("nine seconds of voice").r
+    };
+    let missing = |slot| Minute::of(&meters.peer(peer(slot)).wave).missing_percent().expect("a voice");
+    let counts = meters.peer(peer(0)).voice_counts();
+    let counted = 100.0 * counts.concealed as f32 / counts.samples as f32;
+    // 78 or 80 of 900.
+    assert!((missing(0) - 8.9).abs() < 1.5 && (missing(0) - counted).abs() < 1.0, "{} painted, {counted} counted", missing(0));
+    assert!(missing(1) < 0.5, "{}", missing(1));
+    assert!((50.0..75.0).contains(&rated(0)) && rated(1) > 90.0, "{} {}", rated(0), rated(1));
 }
 
 #[test]
