@@ -115,6 +115,19 @@ pub enum SendReason {
 
 impl SendReason {
     pub const ALL: [Self; 6] = [Self::Unheard, Self::Clean, Self::Loss, Self::Bursts, Self::Narrow, Self::Easing];
+
+    /// For programs, and where there is little room.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Unheard => "unheard",
+            Self::Clean => "clean",
+            Self::Loss => "loss",
+            Self::Bursts => "bursts",
+            Self::Narrow => "narrow",
+            Self::Easing => "easing",
+        }
+    }
 }
 
 /// How this side's voice goes to one peer now.

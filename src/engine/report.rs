@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 
 use super::minute::KINDS;
 use super::wave::Mark;
-use super::{Holder, PeerSnapshot, Roster, SendReason, Sending, Snapshot};
+use super::{Holder, PeerSnapshot, Roster, Sending, Snapshot};
 
 /// The fields of a `stats` event and what they mean: for the manual and the README.
 pub const STATS_FIELDS: &[(&str, &str)] = &[
@@ -185,7 +185,7 @@ fn sending(sending: Sending) -> Value {
         "frame_ms": sending.frame_ms,
         "copies": sending.copies,
         "spacing": sending.spacing,
-        "reason": send_reason(sending.reason),
+        "reason": sending.reason.name(),
     })
 }
 
@@ -199,17 +199,6 @@ fn mark_name(mark: Mark) -> &'static str {
         Mark::Concealed => "concealed",
         Mark::Late => "late",
         Mark::Lost => "lost",
-    }
-}
-
-fn send_reason(reason: SendReason) -> &'static str {
-    match reason {
-        SendReason::Unheard => "unheard",
-        SendReason::Clean => "clean",
-        SendReason::Loss => "loss",
-        SendReason::Bursts => "bursts",
-        SendReason::Narrow => "narrow",
-        SendReason::Easing => "easing",
     }
 }
 

@@ -11,7 +11,7 @@ use crate::ui::text;
 
 /// The most telling first: what there is no row for is left out.
 const LEFT: [&str; 9] = ["quality", "delay", "lost", "repaired", "made up", "late", "jitter", "received", "reordered"];
-const RIGHT: [&str; 7] = ["lost there", "their ear", "round trip", "voice", "copies", "because", "sent"];
+const RIGHT: [&str; 7] = ["lost there", "round trip", "voice", "copies", "because", "their ear", "sent"];
 
 pub fn draw(buf: &mut Buffer, area: Rect, peer: &PeerSnapshot, scene: &Scene) {
     let theme = scene.theme;
@@ -89,7 +89,8 @@ fn shorten(figure: &mut Figure, peer: &PeerSnapshot) {
         "delay" => Some(text::ms(peer.playout_delay_ms)),
         "received" => Some(text::count(peer.received_packets)),
         "sent" => Some(text::count(peer.sent_packets)),
-        "voice" => peer.sending.map(|_| text::voice(sending).split(',').next().unwrap_or_default().to_owned()),
+        "voice" => peer.sending.map(|_| text::voice(sending).replace(" kbit/s", "k")),
+        "because" => peer.sending.map(|_| sending.reason.name().to_owned()),
         "copies" if sending.copies > 0 => Some(format!("{}, {} apart", sending.copies, sending.spacing)),
         "copies" => peer.sending.map(|_: Sending| "none".to_owned()),
         _ => None,
