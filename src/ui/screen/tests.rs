@@ -168,6 +168,7 @@ fn scenes() -> Vec<(&'static str, Moment)> {
         ("listen", Moment::call().press("2")),
         ("network", Moment::call().press("3")),
         ("network-partly-known", Moment::call().press("3").with(|m| m.snapshot.peers[0].stack.microphone = None)),
+        ("network-set", Moment::call().press("3").with(|m| m.snapshot.delay = "100..".parse().expect("a floor"))),
         ("peers", Moment::call().with(missed).press("4j")),
         ("ringing", ringing()),
         ("ringing-in-field", ringing().press("c")),

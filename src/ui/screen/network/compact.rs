@@ -35,8 +35,10 @@ pub fn draw(buf: &mut Buffer, area: Rect, peer: &PeerSnapshot, scene: &Scene) {
     if !roomy {
         left.iter_mut().chain(&mut right).for_each(|figure| shorten(figure, peer));
     }
-    if !scene.snapshot.delay.is_auto() {
-        left.insert(2, Figure { label: "set", value: scene.snapshot.delay.words(), curve: None, style: theme.text });
+    let bounds = scene.snapshot.delay;
+    if !bounds.is_auto() {
+        let value = if roomy { bounds.words() } else { format!("{bounds} ms") };
+        left.insert(2, Figure { label: "set", value, curve: None, style: theme.text });
     }
     for (row, figure) in left.iter().take(height).enumerate() {
         pair(buf, Rect { width: half, ..area }, row as u16 + 1, figure, scene);
