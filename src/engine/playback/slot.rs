@@ -19,6 +19,8 @@ const FADE_SAMPLES: usize = 2 * FRAME_SAMPLES;
 pub(super) struct Slot {
     id: PeerId,
     playout: Playout,
+    /// What the user last wanted of its delay; until then it is as it was made.
+    bounds: DelayBounds,
     packets: Consumer<Packet>,
     tap: TapWriter,
     /// The waveform column being gathered, and samples in it.
@@ -37,7 +39,19 @@ pub(super) struct Slot {
 impl Slot {
     pub(super) fn new(id: PeerId, playout: Playout, packets: Consumer<Packet>, tap: TapWriter) -> Self {
         let column = Column::default();
-        Self { id, playout, packets, tap, column, gathered: 0, unpainted: Default::default(), first: None, pulled: 0, closing: None }
+        Self {
+            id,
+            playout,
+            bounds: DelayBounds::default(),
+            packets,
+            tap,
+            column,
+            gathered: 0,
+            unpainted: Default::default(),
+            first: None,
+            pulled: 0,
+            closing: None,
+        }
     }
 
     pub(super) fn id(&self) -> PeerId {
@@ -60,7 +74,10 @@ impl Slot {
     }
 
     pub(super) fn set_delay(&mut self, bounds: DelayBounds) {
-        self.playout.set_bounds(bounds.choice(), bounds.min_ms, bounds.max_ms);
+        if bounds != self.bounds {
+            self.bounds = bounds;
+            self.playout.set_bounds(bounds.choice(), bounds.min_ms, bounds.max_ms);
+        }
     }
 
     pub(super) fn flush(&mut self) {
