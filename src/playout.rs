@@ -174,6 +174,11 @@ impl Playout {
         self.config.delay = delay;
     }
 
+    /// Another choice, and other bounds of [`Delay::Auto`], ms.
+    pub fn set_bounds(&mut self, delay: Delay, min_ms: u16, max_ms: u16) {
+        self.config = Config { delay, min_ms, max_ms, ..self.config };
+    }
+
     #[must_use]
     pub fn counters(&self) -> &Counters {
         &self.counters

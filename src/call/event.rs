@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 
 use super::plan::{Resend, SendPlan};
+use super::quality::Rating;
 use super::state::CallState;
 use crate::units::{Format, PeerId};
 
@@ -89,6 +90,8 @@ pub struct PlayoutView {
     pub card_ms: f32,
     /// Packets thrown away because they came late, since the peer took its slot.
     pub late_packets: u64,
+    /// How good the peer's voice is; `None`: nothing has been heard.
+    pub quality: Option<Rating>,
 }
 
 /// Why this side's voice travels as it does.
@@ -112,6 +115,19 @@ pub enum SendReason {
 
 impl SendReason {
     pub const ALL: [Self; 6] = [Self::Unheard, Self::Clean, Self::Loss, Self::Bursts, Self::Narrow, Self::Easing];
+
+    /// For programs, and where there is little room.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Unheard => "unheard",
+            Self::Clean => "clean",
+            Self::Loss => "loss",
+            Self::Bursts => "bursts",
+            Self::Narrow => "narrow",
+            Self::Easing => "easing",
+        }
+    }
 }
 
 /// How this side's voice goes to one peer now.

@@ -247,8 +247,9 @@ impl fmt::Display for Fact {
             Self::Opened => f.write_str("the playout is opened"),
             Self::Slept => f.write_str("the machine slept"),
             Self::View(view, rtt_ms) => {
-                let PlayoutView { delay_ms, target_ms, card_ms, late_packets } = view;
+                let PlayoutView { delay_ms, target_ms, card_ms, late_packets, quality } = view;
                 write!(f, "delay {delay_ms:.1} ms, target {target_ms:.1} ms, card {card_ms:.1} ms, late {late_packets}")?;
+                quality.map_or(Ok(()), |rating| write!(f, ", R {:.0}", rating.r))?;
                 rtt_ms.map_or(Ok(()), |rtt_ms| write!(f, ", round trip {rtt_ms:.1} ms"))
             }
         }

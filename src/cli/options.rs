@@ -9,7 +9,7 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 use tracing::level_filters::LevelFilter;
 
 use super::values;
-use crate::engine::{AutoAnswer, CommandInput, Settings};
+use crate::engine::{AutoAnswer, CommandInput, DelayBounds, Settings};
 use crate::ui::{ThemeChoice, UiOptions};
 use crate::units::{DEFAULT_PORT, Format};
 
@@ -64,6 +64,12 @@ pub struct Options {
     /// Audio host, of those built in; the first that has devices if not given
     #[arg(long, help_heading = "Sound", value_name = "HOST", value_parser = values::host_parser())]
     host: Option<String>,
+    /// How long voices wait to be played: auto, MS, MS.. (at least), ..MS (at most) or MIN..MAX
+    ///
+    /// In milliseconds from 0 to 400, for a packet that the network did not hold up. auto waits as long as jitter and card ask for. A
+    /// low ceiling costs gaps where the network is worse than that; the command delay changes it in a call.
+    #[arg(long, help_heading = "Sound", value_name = "MS", default_value = "auto", value_parser = values::delay)]
+    delay: DelayBounds,
     /// Write a WAV file of what is sent and one for each peer heard into this directory, from the start
     ///
     /// Without it, "record on" writes into the current directory.
@@ -160,6 +166,7 @@ impl Options {
             bind: self.bind,
             port: self.port,
             format: self.format,
+            delay: self.delay,
             open: self.open,
             auto_answer: self.auto_answer,
             allow_unsealed: self.allow_unsealed,

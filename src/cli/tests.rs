@@ -49,13 +49,14 @@ fn a_measuring_rig_starts_both_ends() {
 #[test]
 fn every_option_reaches_its_setting() {
     let all = "--plain --stdin none --for 90 --no-ctl --input voice --output null --record tapes --format pcm --open --name me \
-        --talk-timeout 30s --ring-timeout 5m --bitrate 64k --frame 20 --log x.log --log-level debug";
+        --talk-timeout 30s --ring-timeout 5m --bitrate 64k --frame 20 --delay ..120 --log x.log --log-level debug";
     let start = start(all);
     let settings = start.settings;
     assert_eq!((settings.commands, settings.ctl, settings.run_for), (CommandInput::None, false, Some(Duration::from_secs(90))));
     assert_eq!((settings.input.as_str(), settings.output.as_str(), settings.name.as_str()), ("voice", "null", "me"));
     assert_eq!((settings.record, settings.record_dir), (Some(PathBuf::from("tapes")), PathBuf::from("tapes")));
     assert_eq!((settings.format, settings.open, settings.bitrate, settings.frame_ms), (Format::Pcm, true, 64_000, 20));
+    assert_eq!((settings.delay.min_ms, settings.delay.max_ms), (0, 120));
     assert_eq!((settings.talk_timeout.as_secs(), settings.ring_timeout.as_secs()), (30, 300));
     assert_eq!((start.log, start.log_level), (Some(PathBuf::from("x.log")), LevelFilter::DEBUG));
     let Ok(Invocation::Screen(_, ui)) = ask("--theme 16 --calm --ascii --no-mouse") else { panic!("the screen") };

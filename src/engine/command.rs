@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use super::DelayBounds;
 use super::controls::MAX_VOLUME_PERCENT;
 use crate::call::Address;
 use crate::units::{Format, PeerId};
@@ -57,6 +58,8 @@ pub enum Command {
         target: Target,
         percent: u8,
     },
+    /// What the playout delay of every peer may be.
+    Delay(DelayBounds),
     /// Asks for a [`super::Notice::Stats`].
     Stats,
     Record(Switch),
@@ -75,8 +78,8 @@ pub enum Command {
 
 /// The reply to `help`, and what an unknown word is answered with.
 pub const WORDS: &str = "call ADDRESS [rtp|pcm], hangup [PEER], answer [PEER], decline [PEER], talk on|off|toggle, open on|off|toggle, \
-    mute on|off|toggle, deafen on|off|toggle, volume [PEER] 0-200, stats, record on|off|toggle, dump FILE, input DEVICE, output DEVICE, \
-    host HOST, devices, quit";
+    mute on|off|toggle, deafen on|off|toggle, volume [PEER] 0-200, delay auto|MS|MIN..MAX, stats, record on|off|toggle, dump FILE, \
+    input DEVICE, output DEVICE, host HOST, devices, quit";
 
 /// Longest line that is looked at, bytes.
 pub const LINE_MAX: usize = 1_024;
@@ -108,6 +111,7 @@ impl Command {
             "record" => Ok(Self::Record(switch(word, rest)?)),
             "dump" => Ok(Self::Dump(value(word, rest, "the file to write")?.into())),
             "volume" => parse_volume(rest),
+            "delay" => rest.parse().map(Self::Delay).map_err(|error: String| format!("\"delay\" is refused: {error}.")),
             "input" => Ok(Self::Input(value(word, rest, "a device of \"devices\", or default")?)),
             "output" => Ok(Self::Output(value(word, rest, "a device of \"devices\", or default")?)),
             "host" => Ok(Self::Host(value(word, rest, "an audio host of \"devices\"")?)),
@@ -196,6 +200,7 @@ mod tests {
             ("deafen off", Command::Deafen(Switch::Off)),
             ("volume 80", Command::Volume { target: Target::All, percent: 80 }),
             ("volume Front door 150%", Command::Volume { target: named("Front door"), percent: 150 }),
+            ("delay 40..", Command::Delay(DelayBounds { min_ms: 40, ..DelayBounds::default() })),
             ("stats", Command::Stats),
             ("record toggle", Command::Record(Switch::Toggle)),
             ("dump /tmp/a bad call.trace ", Command::Dump("/tmp/a bad call.trace".into())),
@@ -224,6 +229,8 @@ mod tests {
             ("volume 201", "0 to 200"),
             ("volume -1", "0 to 200"),
             ("dump", "the file to write"),
+            ("delay", "a delay is auto, MS,"),
+            ("delay 90..20", "20..90"),
             ("input", "\"devices\""),
             ("quit now", "stands alone"),
             ("quit\u{1b}[2J", "control characters"),

@@ -40,6 +40,10 @@ impl Commander {
                 self.controls.set_muted(switch.apply(self.controls.muted()));
                 Ok(())
             }
+            Command::Delay(bounds) => {
+                self.controls.set_delay(bounds);
+                Ok(())
+            }
             Command::Deafen(switch) => {
                 self.controls.set_deafened(switch.apply(self.controls.deafened()));
                 Ok(())

@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
+use super::DelayBounds;
 use crate::units::{MAX_PEERS, PeerId};
 
 /// Who can hold this side's microphone on air. Each has its own lease; nobody outside this enum can.
@@ -44,6 +45,8 @@ pub struct Controls {
     volume: AtomicU8,
     peer_volume: [AtomicU8; MAX_PEERS],
     peer_muted: AtomicU32,
+    /// The bounds of the playout delay in one word: least above, most below.
+    delay: AtomicU32,
 }
 
 impl Default for Controls {
@@ -66,6 +69,7 @@ impl Controls {
             volume: AtomicU8::new(100),
             peer_volume: std::array::from_fn(|_| AtomicU8::new(100)),
             peer_muted: AtomicU32::new(0),
+            delay: AtomicU32::new(delay_word(DelayBounds::default())),
         }
     }
 
@@ -166,6 +170,17 @@ impl Controls {
         self.deafened.store(deafened, Relaxed);
     }
 
+    /// What the user wants of the playout delay of every peer.
+    #[must_use]
+    pub fn delay(&self) -> DelayBounds {
+        let word = self.delay.load(Relaxed);
+        DelayBounds { min_ms: (word >> 16) as u16, max_ms: word as u16 }
+    }
+
+    pub fn set_delay(&self, bounds: DelayBounds) {
+        self.delay.store(delay_word(bounds), Relaxed);
+    }
+
     /// Output volume of everything, percent.
     #[must_use]
     pub fn volume(&self) -> u8 {
@@ -215,6 +230,10 @@ impl Controls {
         let volume = f32::from(self.volume()) / 100.0 * f32::from(self.peer_volume(id)) / 100.0;
         volume * volume
     }
+}
+
+fn delay_word(bounds: DelayBounds) -> u32 {
+    u32::from(bounds.min_ms) << 16 | u32::from(bounds.max_ms)
 }
 
 #[cfg(test)]

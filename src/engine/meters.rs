@@ -1,14 +1,13 @@
-//! What the audio and network threads measure and the screen reads: atomics, and one [`Snapshot`] a frame.
+//! What the audio and network threads measure: atomics, of which one [`super::Snapshot`] is taken a frame.
 //!
 //! Every field has one writing thread and stands alone, so all accesses are `Relaxed`.
 
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering::Relaxed};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use super::controls::{Controls, Holder};
 use super::wave::Wave;
-use crate::call::{CallState, SendReason, Sending};
-use crate::units::{Format, Level, MAX_PEERS, PeerId};
+use crate::call::{CallState, SendReason, Sending, VoiceCounts};
+use crate::units::{Level, MAX_PEERS, PeerId};
 
 /// A count that only grows.
 #[derive(Debug, Default)]
@@ -174,6 +173,9 @@ pub struct PeerMeters {
     /// Mouth-to-ear delay of our voice over there, from its reports.
     pub heard_delay_ms: Gauge,
     pub sending: SendingCell,
+    /// How good the peer's voice is.
+    pub r_factor: Gauge,
+    pub mos_lq: Gauge,
 
     pub sent_packets: Counter,
     pub sent_bytes: Counter,
@@ -182,9 +184,10 @@ pub struct PeerMeters {
     pub repaired_packets: Counter,
     pub late_packets: Counter,
     pub duplicate_packets: Counter,
-    /// Samples pulled while the peer was speaking, and how many of them were concealment.
+    /// Samples pulled while the peer was speaking, how many of them were concealment, and in how many gaps.
     pub voice_samples: Counter,
     pub concealed_samples: Counter,
+    pub concealed_gaps: Counter,
     /// Samples added or taken away by time-stretching.
     pub stretched_samples: Counter,
     pub playout_delay_ms: Gauge,
@@ -196,6 +199,17 @@ pub struct PeerMeters {
 }
 
 impl PeerMeters {
+    /// What the peer's playout has counted of its voice.
+    #[must_use]
+    pub fn voice_counts(&self) -> VoiceCounts {
+        VoiceCounts {
+            samples: self.voice_samples.get(),
+            concealed: self.concealed_samples.get(),
+            gaps: self.concealed_gaps.get(),
+            packets: self.played_packets.get() + self.repaired_packets.get(),
+        }
+    }
+
     /// A new peer takes the slot: everything starts at nothing.
     pub fn reset(&self) {
         let counters = [
@@ -211,6 +225,7 @@ impl PeerMeters {
             &self.duplicate_packets,
             &self.voice_samples,
             &self.concealed_samples,
+            &self.concealed_gaps,
             &self.stretched_samples,
         ];
         counters.into_iter().for_each(|counter| counter.set(0));
@@ -221,6 +236,8 @@ impl PeerMeters {
             &self.frame_ms,
             &self.heard_lost_percent,
             &self.heard_delay_ms,
+            &self.r_factor,
+            &self.mos_lq,
             &self.playout_delay_ms,
             &self.playout_target_ms,
             &self.drift_ppm,
@@ -236,7 +253,7 @@ impl PeerMeters {
 /// All that is measured, shared by every thread of one engine.
 #[derive(Debug)]
 pub struct Meters {
-    epoch: Instant,
+    pub(super) epoch: Instant,
     pub mic: MicMeters,
     pub out: OutMeters,
     pub net: NetMeters,
@@ -270,240 +287,5 @@ impl Meters {
     #[must_use]
     pub fn state(&self, id: PeerId) -> CallState {
         CallState::from_byte(self.peer(id).state.load(Relaxed))
-    }
-}
-
-/// The estimated way of the peer's voice to this side's ear, ms each. `None`: not known.
-#[derive(Clone, Copy, PartialEq, Debug, Default)]
-pub struct Stack {
-    pub microphone: Option<f32>,
-    pub frame: Option<f32>,
-    pub network: Option<f32>,
-    pub playout: Option<f32>,
-    pub card: Option<f32>,
-}
-
-impl Stack {
-    #[must_use]
-    pub fn parts(&self) -> [(&'static str, Option<f32>); 5] {
-        [("microphone", self.microphone), ("frame", self.frame), ("network", self.network), ("playout", self.playout), ("card", self.card)]
-    }
-
-    /// The sum of the known parts; `None` until the playout runs. See [`Stack::is_whole`].
-    #[must_use]
-    pub fn total(&self) -> Option<f32> {
-        self.playout?;
-        Some(self.parts().iter().filter_map(|(_, part)| *part).sum())
-    }
-
-    /// False: a part is unknown, and the total is "at least".
-    #[must_use]
-    pub fn is_whole(&self) -> bool {
-        self.parts().iter().all(|(_, part)| part.is_some())
-    }
-}
-
-/// One peer, at one moment.
-#[derive(Clone, PartialEq, Debug)]
-pub struct PeerSnapshot {
-    pub id: PeerId,
-    pub state: CallState,
-    pub in_state: Duration,
-    pub format: Format,
-    pub sent_packets: u64,
-    pub sent_bytes: u64,
-    pub received_packets: u64,
-    pub received_bytes: u64,
-    pub lost_packets: u64,
-    pub late_packets: u64,
-    pub duplicate_packets: u64,
-    pub reordered_packets: u64,
-    pub played_packets: u64,
-    pub repaired_packets: u64,
-    pub voice_samples: u64,
-    pub concealed_samples: u64,
-    pub stretched_samples: u64,
-    pub jitter_ms: Option<f32>,
-    pub rtt_ms: Option<f32>,
-    pub playout_delay_ms: Option<f32>,
-    pub playout_target_ms: Option<f32>,
-    pub drift_ppm: Option<f32>,
-    pub heard_lost_percent: Option<f32>,
-    pub heard_delay_ms: Option<f32>,
-    pub sending: Option<Sending>,
-    pub stack: Stack,
-    pub level: Level,
-    pub speaking: bool,
-    pub volume: u8,
-    pub muted: bool,
-}
-
-impl PeerSnapshot {
-    fn take(id: PeerId, meters: &Meters, controls: &Controls, now: Instant) -> Self {
-        let peer = meters.peer(id);
-        let since = meters.epoch + Duration::from_nanos(peer.since_ns.load(Relaxed));
-        let stack = Stack {
-            microphone: peer.peer_capture_delay_ms.get(),
-            frame: peer.frame_ms.get(),
-            network: peer.rtt_ms.get().map(|rtt| rtt / 2.0),
-            playout: peer.playout_delay_ms.get(),
-            card: meters.out.card_delay_ms.get(),
-        };
-        Self {
-            id,
-            state: meters.state(id),
-            in_state: now.saturating_duration_since(since),
-            format: match peer.format.load(Relaxed) {
-                0 => Format::Sealed,
-                2 => Format::Pcm,
-                _ => Format::Rtp,
-            },
-            sent_packets: peer.sent_packets.get(),
-            sent_bytes: peer.sent_bytes.get(),
-            received_packets: peer.received_packets.get(),
-            received_bytes: peer.received_bytes.get(),
-            lost_packets: peer.lost_packets.get(),
-            late_packets: peer.late_packets.get(),
-            duplicate_packets: peer.duplicate_packets.get(),
-            reordered_packets: peer.reordered_packets.get(),
-            played_packets: peer.played_packets.get(),
-            repaired_packets: peer.repaired_packets.get(),
-            voice_samples: peer.voice_samples.get(),
-            concealed_samples: peer.concealed_samples.get(),
-            stretched_samples: peer.stretched_samples.get(),
-            jitter_ms: peer.jitter_ms.get(),
-            rtt_ms: peer.rtt_ms.get(),
-            playout_delay_ms: peer.playout_delay_ms.get(),
-            playout_target_ms: peer.playout_target_ms.get(),
-            drift_ppm: peer.drift_ppm.get(),
-            heard_lost_percent: peer.heard_lost_percent.get(),
-            heard_delay_ms: peer.heard_delay_ms.get(),
-            sending: peer.sending.get(),
-            stack,
-            level: peer.peak.take(),
-            speaking: peer.speaking.load(Relaxed),
-            volume: controls.peer_volume(id),
-            muted: controls.peer_muted(id),
-        }
-    }
-
-    /// Share of the voice so far that was concealment, percent; `None` before any voice.
-    #[must_use]
-    pub fn concealed_percent(&self) -> Option<f32> {
-        (self.voice_samples > 0).then(|| 100.0 * self.concealed_samples as f32 / self.voice_samples as f32)
-    }
-
-    /// Share of the expected packets that never came, percent.
-    #[must_use]
-    pub fn lost_percent(&self) -> Option<f32> {
-        let expected = self.received_packets + self.lost_packets;
-        (expected > 0).then(|| 100.0 * self.lost_packets as f32 / expected as f32)
-    }
-}
-
-/// Everything the screen draws from, taken once a frame. Drawing is a function of this and the app's own state.
-#[derive(Clone, PartialEq, Debug)]
-pub struct Snapshot {
-    pub now: Instant,
-    /// Who keys the microphone by [`Controls`]; on air only while `on_air` too.
-    pub holder: Option<Holder>,
-    /// How long the holder's lease still runs.
-    pub lease_left: Option<Duration>,
-    /// Frames leave for the network.
-    pub on_air: bool,
-    pub mic_running: bool,
-    pub muted: bool,
-    pub deafened: bool,
-    pub volume: u8,
-    pub mic_level: Level,
-    pub mic_clipped: u64,
-    pub mic_overruns: u64,
-    pub capture_delay_ms: Option<f32>,
-    pub out_running: bool,
-    pub out_level: Level,
-    pub card_delay_ms: Option<f32>,
-    pub block_samples: Option<f32>,
-    pub out_underruns: u64,
-    pub received_datagrams: u64,
-    pub dropped_unknown: u64,
-    pub dropped_malformed: u64,
-    pub dropped_stranger: u64,
-    pub dropped_full: u64,
-    pub send_errors: u64,
-    /// The peers whose slot is taken (state other than `Idle`), by slot.
-    pub peers: Vec<PeerSnapshot>,
-}
-
-impl Snapshot {
-    /// Reads everything once. The needles start anew, so only one caller draws levels.
-    #[must_use]
-    pub fn take(meters: &Meters, controls: &Controls, now: Instant) -> Self {
-        let holder = controls.on_air(now);
-        let taken = PeerId::all().filter(|id| meters.state(*id) != CallState::Idle);
-        Self {
-            now,
-            holder,
-            lease_left: holder.and_then(|holder| controls.remaining(holder, now)),
-            on_air: meters.mic.on_air.load(Relaxed),
-            mic_running: meters.mic.running.load(Relaxed),
-            muted: controls.muted(),
-            deafened: controls.deafened(),
-            volume: controls.volume(),
-            mic_level: meters.mic.peak.take(),
-            mic_clipped: meters.mic.clipped.get(),
-            mic_overruns: meters.mic.overruns.get(),
-            capture_delay_ms: meters.mic.capture_delay_ms.get(),
-            out_running: meters.out.running.load(Relaxed),
-            out_level: meters.out.peak.take(),
-            card_delay_ms: meters.out.card_delay_ms.get(),
-            block_samples: meters.out.block_samples.get(),
-            out_underruns: meters.out.underruns.get(),
-            received_datagrams: meters.net.received_datagrams.get(),
-            dropped_unknown: meters.net.dropped_unknown.get(),
-            dropped_malformed: meters.net.dropped_malformed.get(),
-            dropped_stranger: meters.net.dropped_stranger.get(),
-            dropped_full: meters.net.dropped_full.get(),
-            send_errors: meters.net.send_errors.get(),
-            peers: taken.map(|id| PeerSnapshot::take(id, meters, controls, now)).collect(),
-        }
-    }
-
-    #[must_use]
-    pub fn peer(&self, id: PeerId) -> Option<&PeerSnapshot> {
-        self.peers.iter().find(|peer| peer.id == id)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_slot_starts_at_nothing_for_its_next_peer() {
-        let start = Instant::now();
-        let (meters, controls) = (Meters::new(start), Controls::new(start));
-        let id = PeerId::new(2).expect("slot 2");
-        meters.set_state(id, CallState::Live, start + Duration::from_secs(1));
-        meters.peer(id).lost_packets.add(7);
-        meters.peer(id).rtt_ms.set(12.0);
-        meters.peer(id).peak.push(0.5);
-        let snapshot = Snapshot::take(&meters, &controls, start + Duration::from_secs(3));
-        let peer = snapshot.peer(id).expect("the slot is taken");
-        assert_eq!((peer.in_state, peer.lost_packets, peer.rtt_ms), (Duration::from_secs(2), 7, Some(12.0)));
-        assert!((peer.level.0 + 6.02).abs() < 0.01);
-        meters.peer(id).reset();
-        let snapshot = Snapshot::take(&meters, &controls, start + Duration::from_secs(3));
-        let peer = snapshot.peer(id).expect("still taken");
-        assert_eq!((peer.lost_packets, peer.rtt_ms, peer.level), (0, None, Level::SILENCE));
-    }
-
-    #[test]
-    fn an_unknown_part_makes_the_total_at_least() {
-        let mut stack = Stack { frame: Some(16.5), network: Some(1.0), playout: Some(12.0), card: Some(5.0), microphone: None };
-        assert_eq!((stack.total(), stack.is_whole()), (Some(34.5), false));
-        stack.microphone = Some(5.0);
-        assert_eq!((stack.total(), stack.is_whole()), (Some(39.5), true));
-        stack.playout = None;
-        assert_eq!(stack.total(), None);
     }
 }

@@ -111,6 +111,7 @@ impl Playback {
         let scratch = &mut self.scratch[..block.len()];
         for (place, id) in self.slots.iter_mut().zip(PeerId::all()) {
             let Some(slot) = place else { continue };
+            slot.set_delay(self.controls.delay());
             self.concealed += slot.pull(scratch, now, self.concealed < CONCEALED_MAX, self.meters.peer(id));
             let gain = if slot.is_closing() { 0.0 } else { self.controls.peer_gain(id) };
             self.mixer.add(id, scratch, gain, block);

@@ -18,13 +18,13 @@ use super::resolver::{Answer, Question};
 use super::roster::Roster;
 use super::sender::{SentBoard, ToSender};
 use super::tap::{TAP_SAMPLES, tap};
-use super::{Command, Controls, Holder, Meters, Notice, Notices, Target};
-use crate::call::{CallState, Downlink, Event, PlayoutView, SendFailure};
+use super::{Command, Controls, Holder, Meters, Notice, Notices, Stack, Target};
+use crate::call::{CallState, Downlink, Event, PlayoutView, Quality, SendFailure};
 use crate::os::clock::SleepWatch;
 use crate::os::priority;
 use crate::os::socket::{self, Mapping};
 use crate::playout::Config;
-use crate::units::{MAX_DATAGRAM, PeerId};
+use crate::units::{MAX_DATAGRAM, MAX_PEERS, PeerId};
 
 /// The token of the socket, and of everybody else who wakes this thread.
 pub const SOCKET: mio::Token = mio::Token(0);
@@ -63,6 +63,8 @@ pub struct ReceiverThread {
     pub sent: Arc<SentBoard>,
     pub links: Links,
     pub roster: Roster,
+    /// How good each peer's voice is.
+    pub qualities: [Quality; MAX_PEERS],
     /// The microphone opens in calls that this side places (`--open`).
     pub open: bool,
     /// Ask the system for real-time priority.
@@ -228,13 +230,17 @@ impl ReceiverThread {
         self.take_handles();
         self.playback.drain();
         self.downlink.handle_capture_delay(self.meters.mic.capture_delay_ms.get());
-        let card_ms = self.meters.out.card_delay_ms.get().unwrap_or(0.0);
+        let (now, card_ms) = (Instant::now(), self.meters.out.card_delay_ms.get().unwrap_or(0.0));
         for id in PeerId::all().filter(|id| self.meters.state(*id) == CallState::Live) {
             self.downlink.handle_sent(id, self.sent[id.slot()].load());
-            let peer = self.meters.peer(id);
+            let (peer, quality) = (self.meters.peer(id), &mut self.qualities[id.slot()]);
+            quality.handle(now, peer.voice_counts(), Stack::take(peer, &self.meters).total());
+            let quality = quality.rating();
+            peer.r_factor.set_known(quality.map(|rating| rating.r));
+            peer.mos_lq.set_known(quality.map(|rating| rating.mos_lq));
             if let (Some(delay_ms), Some(target_ms)) = (peer.playout_delay_ms.get(), peer.playout_target_ms.get()) {
                 let late_packets = peer.late_packets.get();
-                self.downlink.handle_playout(id, PlayoutView { delay_ms, target_ms, card_ms, late_packets });
+                self.downlink.handle_playout(id, PlayoutView { delay_ms, target_ms, card_ms, late_packets, quality });
             }
         }
     }
@@ -257,6 +263,7 @@ impl ReceiverThread {
         match event {
             Event::Peer { id, address, format, incoming } => {
                 meters.peer(id).reset();
+                self.qualities[id.slot()] = Quality::default();
                 meters.peer(id).format.store(format as u8, Relaxed);
                 self.controls.reset_peer(id);
                 self.tell(Notice::Peer { id, address, format, incoming });

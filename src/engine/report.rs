@@ -4,7 +4,9 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{Holder, PeerSnapshot, Roster, Snapshot};
+use super::minute::KINDS;
+use super::wave::Mark;
+use super::{Holder, PeerSnapshot, Roster, Sending, Snapshot};
 
 /// The fields of a `stats` event and what they mean: for the manual and the README.
 pub const STATS_FIELDS: &[(&str, &str)] = &[
@@ -13,6 +15,7 @@ pub const STATS_FIELDS: &[(&str, &str)] = &[
     ("muted", "the microphone is muted"),
     ("deafened", "nothing is played"),
     ("volume_percent", "output volume of everything"),
+    ("delay", "what the playout delay may be: auto, or as --delay takes it"),
     ("microphone_running", "the microphone's stream is open"),
     ("microphone_level_dbfs", "its peak since the last report"),
     ("microphone_clipped_frames", "frames of 10 ms with a sample at full scale"),
@@ -64,6 +67,17 @@ pub const PEER_FIELDS: &[(&str, &str)] = &[
     ("stack", "its parts: microphone_ms, frame_ms, network_ms, playout_ms, card_ms"),
     ("heard_lost_percent", "share of this side's packets that the peer says it lost; null: not heard yet"),
     ("heard_delay_ms", "delay of this side's voice there"),
+    ("r_factor", "quality of what is heard: the R factor of ITU-T G.107, up to 93, from what was made up and the delay"),
+    ("mos_lq", "the same as a mean opinion of listening alone, 1 to 4.5"),
+    (
+        "minute",
+        "shares of the last minute's voice: played_percent, nack_percent, red_percent, lbrr_percent, concealed_percent, late_percent, lost_percent",
+    ),
+    (
+        "sending",
+        "how this side's voice travels: bitrate (bit/s), frame_ms, copies (earlier frames that travel again), spacing (frames between \
+        them), reason (unheard, clean, loss, bursts, narrow, easing)",
+    ),
     ("level_dbfs", "peak of the peer's voice since the last report"),
     ("speaking", "the peer speaks"),
     ("volume_percent", "its volume here"),
@@ -97,6 +111,7 @@ pub fn stats(snapshot: &Snapshot, roster: &Roster) -> Value {
         "muted": snapshot.muted,
         "deafened": snapshot.deafened,
         "volume_percent": snapshot.volume,
+        "delay": snapshot.delay.to_string(),
         "microphone_running": snapshot.mic_running,
         "microphone_level_dbfs": decimals(Some(snapshot.mic_level.0), 1),
         "microphone_clipped_frames": snapshot.mic_clipped,
@@ -120,6 +135,7 @@ pub fn stats(snapshot: &Snapshot, roster: &Roster) -> Value {
 fn peer(peer: &PeerSnapshot, roster: &Roster) -> Value {
     let entry = roster.entry(peer.id);
     let stack = peer.stack.parts().into_iter().map(|(name, part)| (format!("{name}_ms"), decimals(part, 2)));
+    let minute = KINDS.into_iter().map(|mark| (format!("{}_percent", mark_name(mark)), decimals(peer.minute.percent(mark), 2)));
     json!({
         "peer": roster.address(peer.id),
         "name": entry.and_then(|entry| entry.name.clone()),
@@ -152,11 +168,38 @@ fn peer(peer: &PeerSnapshot, roster: &Roster) -> Value {
         "stack": stack.collect::<Map<_, _>>(),
         "heard_lost_percent": decimals(peer.heard_lost_percent, 3),
         "heard_delay_ms": decimals(peer.heard_delay_ms, 1),
+        "r_factor": decimals(peer.r_factor, 1),
+        "mos_lq": decimals(peer.mos_lq, 2),
+        "minute": minute.collect::<Map<_, _>>(),
+        "sending": peer.sending.map(sending),
         "level_dbfs": decimals(Some(peer.level.0), 1),
         "speaking": peer.speaking,
         "volume_percent": peer.volume,
         "muted": peer.muted,
     })
+}
+
+fn sending(sending: Sending) -> Value {
+    json!({
+        "bitrate": sending.bitrate,
+        "frame_ms": sending.frame_ms,
+        "copies": sending.copies,
+        "spacing": sending.spacing,
+        "reason": sending.reason.name(),
+    })
+}
+
+fn mark_name(mark: Mark) -> &'static str {
+    match mark {
+        Mark::Idle => "idle",
+        Mark::Played => "played",
+        Mark::Nack => "nack",
+        Mark::Red => "red",
+        Mark::Lbrr => "lbrr",
+        Mark::Concealed => "concealed",
+        Mark::Late => "late",
+        Mark::Lost => "lost",
+    }
 }
 
 fn holder(holder: Holder) -> &'static str {

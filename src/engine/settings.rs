@@ -4,6 +4,7 @@ use std::net::{IpAddr, Ipv6Addr};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::DelayBounds;
 use crate::units::{DEFAULT_PORT, Format};
 
 /// Which calls are answered without the user.
@@ -39,6 +40,8 @@ pub struct Settings {
     pub bind: IpAddr,
     pub port: u16,
     pub format: Format,
+    /// Of the playout.
+    pub delay: DelayBounds,
     /// Microphone open in calls that this side places.
     pub open: bool,
     pub auto_answer: AutoAnswer,
@@ -76,6 +79,7 @@ impl Default for Settings {
             bind: IpAddr::V6(Ipv6Addr::UNSPECIFIED),
             port: DEFAULT_PORT,
             format: Format::default(),
+            delay: DelayBounds::default(),
             open: false,
             auto_answer: AutoAnswer::None,
             allow_unsealed: false,

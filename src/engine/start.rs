@@ -80,6 +80,7 @@ impl Engine {
             address,
             settings,
         };
+        frame.controls.set_delay(frame.settings.delay);
         frame.build(socket, poll, for_screen, for_control)
     }
 
@@ -286,6 +287,7 @@ impl Frame {
             sent: Arc::clone(&self.sent),
             links,
             roster: Roster::default(),
+            qualities: Default::default(),
             open: settings.open,
             realtime: settings.realtime,
             end_at: settings.run_for.map(|time| Instant::now() + time),

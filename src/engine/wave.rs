@@ -2,10 +2,10 @@
 
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
-/// Columns kept: 20.48 s.
-pub const WAVE_COLUMNS: usize = 2_048;
+/// Columns kept: 81.92 s, so that the last minute is whole while the oldest are written over.
+pub const WAVE_COLUMNS: usize = 8_192;
 
-/// What happened in the 10 ms of one column.
+/// What happened in the 10 ms of one column, from the best to the worst.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 #[repr(u8)]
 pub enum Mark {
@@ -14,17 +14,25 @@ pub enum Mark {
     Idle = 0,
     /// Own voice: sent. Peer: played as it came.
     Played = 1,
-    /// Made whole by redundancy or a late copy.
-    Repaired = 2,
+    /// Made whole by a retransmission.
+    Nack = 2,
+    /// Made whole by a redundant copy (RFC 2198).
+    Red = 3,
+    /// Made whole by the low-bitrate copy in the packet after.
+    Lbrr = 4,
     /// Made up by the codec.
-    Concealed = 3,
+    Concealed = 5,
+    /// Made up, or silence; and the packet came after its place had been given up.
+    Late = 6,
     /// Silence where voice was due.
-    Lost = 4,
+    Lost = 7,
 }
 
 impl Mark {
+    pub const ALL: [Self; 8] = [Self::Idle, Self::Played, Self::Nack, Self::Red, Self::Lbrr, Self::Concealed, Self::Late, Self::Lost];
+
     fn from_byte(byte: u8) -> Self {
-        [Self::Idle, Self::Played, Self::Repaired, Self::Concealed, Self::Lost].get(usize::from(byte)).copied().unwrap_or_default()
+        Self::ALL.get(usize::from(byte)).copied().unwrap_or_default()
     }
 }
 
@@ -77,6 +85,17 @@ impl Wave {
         self.written.store(at + 1, Ordering::Release);
     }
 
+    /// The writer learns late what column `n` was: a gap's mark becomes `mark`. What was heard as it should be stays so, and
+    /// what is gone or yet to come is left alone. Whether it was a gap.
+    pub fn amend(&self, n: u64, mark: Mark) -> bool {
+        let column = self.column(n);
+        let was_gap = matches!(column.mark, Mark::Concealed | Mark::Lost);
+        if was_gap {
+            self.columns[n as usize % WAVE_COLUMNS].store(Column { mark, ..column }.pack(), Ordering::Relaxed);
+        }
+        was_gap
+    }
+
     /// Columns written since the start; the scroll position.
     #[must_use]
     pub fn written(&self) -> u64 {
@@ -91,6 +110,13 @@ impl Wave {
             return Column::default();
         }
         Column::unpack(self.columns[n as usize % WAVE_COLUMNS].load(Ordering::Relaxed))
+    }
+
+    /// The marks from column `n` on, which is not to be longer ago than the ring holds.
+    pub fn marks(&self, n: u64) -> impl Iterator<Item = Mark> {
+        let written = self.written();
+        let oldest = written.saturating_sub(WAVE_COLUMNS as u64);
+        (n.max(oldest)..written).map(|n| Column::unpack(self.columns[n as usize % WAVE_COLUMNS].load(Ordering::Relaxed)).mark)
     }
 
     /// Silence everywhere, keeping the count, so that the picture goes on scrolling.
@@ -121,5 +147,23 @@ mod tests {
         assert_eq!(wave.column(9), Column::default());
         assert_eq!(wave.column(10).mark, Mark::Played);
         assert_eq!(wave.column(wave.written()), Column::default());
+    }
+
+    #[test]
+    fn only_a_gap_can_turn_out_to_have_been_late() {
+        let wave = Wave::default();
+        for mark in Mark::ALL {
+            wave.push(Column { min: -0.5, max: 0.5, mark });
+        }
+        for n in 0..20 {
+            wave.amend(n, Mark::Late);
+        }
+        let gap = |mark| matches!(mark, Mark::Concealed | Mark::Lost);
+        let wanted: Vec<Mark> = Mark::ALL.into_iter().map(|mark| if gap(mark) { Mark::Late } else { mark }).collect();
+        assert_eq!(wave.marks(0).collect::<Vec<_>>(), wanted);
+        assert!((wave.column(5).max - 0.5).abs() < 1e-3, "the picture stays");
+        (0..WAVE_COLUMNS).for_each(|_| wave.push(Column::default()));
+        wave.amend(5, Mark::Late);
+        assert!(wave.marks(0).all(|mark| mark == Mark::Idle), "and what is gone is left alone");
     }
 }

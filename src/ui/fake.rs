@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use crate::engine::wave::{Column, Mark, Wave};
-use crate::engine::{CallState, Controls, Meters, Notice, PeerSnapshot, Snapshot, Stack};
+use crate::engine::{CallState, Controls, Meters, Minute, Notice, PeerSnapshot, SendReason, Sending, Snapshot, Stack};
 use crate::ui::app::App;
 use crate::units::{Format, Level, PeerId};
 
@@ -38,7 +38,10 @@ pub fn peer(slot: usize) -> PeerSnapshot {
         drift_ppm: Some(32.0),
         heard_lost_percent: Some(0.2),
         heard_delay_ms: Some(38.2),
-        sending: None,
+        sending: Some(Sending { bitrate: 48_000, frame_ms: 10, copies: 2, spacing: 1, reason: SendReason::Loss }),
+        r_factor: Some(91.6),
+        mos_lq: Some(4.39),
+        minute: Minute::default(),
         stack: Stack { microphone: Some(5.1), frame: Some(16.5), network: Some(1.7), playout: Some(12.3), card: Some(5.0) },
         level: Level(-14.0),
         speaking: true,
@@ -66,8 +69,11 @@ pub fn speak(wave: &Wave, columns: usize, troubles: bool) {
         let amplitude = if word < 0.18 { 0.004 } else { 0.75 * word * syllable };
         let mark = match n % 331 {
             _ if word < 0.18 => Mark::Idle,
-            120..128 if troubles => Mark::Repaired,
+            90..98 if troubles => Mark::Nack,
+            120..128 if troubles => Mark::Red,
+            140..148 if troubles => Mark::Lbrr,
             160..176 if troubles => Mark::Concealed,
+            184..192 if troubles => Mark::Late,
             200..204 if troubles => Mark::Lost,
             _ => Mark::Played,
         };

@@ -37,12 +37,14 @@ pub enum Series {
     Concealed,
     HeardLost,
     Ppm,
+    /// The R factor.
+    Quality,
 }
 
 /// The parts in the order of [`crate::engine::Stack::parts`].
 const STACK: [Series; 5] = [Series::Microphone, Series::Frame, Series::Network, Series::Playout, Series::Card];
 
-const SERIES: usize = Series::Ppm as usize + 1;
+const SERIES: usize = Series::Quality as usize + 1;
 
 /// One peer's last minute. Unknown samples are NaN.
 #[derive(Clone, Debug)]
@@ -125,6 +127,7 @@ impl History {
         self.push(Series::Concealed, if voice > 0.0 { 100.0 * grown(counts.concealed, before.concealed) / voice } else { 0.0 });
         self.push(Series::HeardLost, unknown(peer.heard_lost_percent));
         self.push(Series::Ppm, peer.drift_ppm.map_or(f32::NAN, f32::abs));
+        self.push(Series::Quality, unknown(peer.r_factor));
     }
 
     fn push(&mut self, series: Series, value: f32) {

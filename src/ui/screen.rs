@@ -19,6 +19,7 @@ mod paint;
 mod peers;
 mod picker;
 mod sign;
+mod strip;
 mod talk;
 mod wave;
 

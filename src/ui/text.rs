@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
-use crate::engine::{CallState, PeerSnapshot, Reason};
+use crate::engine::{CallState, PeerSnapshot, Reason, SendReason, Sending};
 use crate::units::{Format, Level};
 
 /// Longest text of a peer that is drawn, characters.
@@ -163,6 +163,49 @@ fn lost_words(lost: f32) -> String {
     format!("{} lost", percent(Some(lost)))
 }
 
+/// What an R factor is worth, by the bands of ITU-T G.109.
+#[must_use]
+pub fn quality(r: f32) -> &'static str {
+    match r.round() {
+        90.0.. => "excellent",
+        80.0.. => "good",
+        70.0.. => "fair",
+        60.0.. => "poor",
+        _ => "bad",
+    }
+}
+
+/// `48 kbit/s, 10 ms`.
+#[must_use]
+pub fn voice(sending: Sending) -> String {
+    let kbit = sending.bitrate as f32 / 1_000.0;
+    let rate = if kbit.fract() == 0.0 || kbit >= 99.95 { format!("{kbit:.0}") } else { format!("{kbit:.1}") };
+    format!("{rate} kbit/s, {} ms", sending.frame_ms)
+}
+
+/// `2 copies, 1 apart`.
+#[must_use]
+pub fn copies(sending: Sending) -> String {
+    match (sending.copies, sending.spacing) {
+        (0, _) => "no copies".into(),
+        (1, spacing) => format!("1 copy, {spacing} apart"),
+        (copies, spacing) => format!("{copies} copies, {spacing} apart"),
+    }
+}
+
+/// Why it is sent so.
+#[must_use]
+pub fn send_reason(reason: SendReason) -> &'static str {
+    match reason {
+        SendReason::Unheard => "no reports yet",
+        SendReason::Clean => "all arrives",
+        SendReason::Loss => "packets get lost",
+        SendReason::Bursts => "lost in bursts",
+        SendReason::Narrow => "the way is narrow",
+        SendReason::Easing => "losses have ended",
+    }
+}
+
 /// What a format means for who can listen.
 #[must_use]
 pub fn privacy(format: Format) -> &'static str {
@@ -199,6 +242,10 @@ mod tests {
         assert_eq!([ms(None), ms(Some(3.44)), ms(Some(120.4))], ["-", "3.4 ms", "120 ms"]);
         assert_eq!([percent(None), percent(Some(0.25)), percent(Some(25.0))], ["-", "0.2 %", "25 %"]);
         assert_eq!([clock(Duration::from_secs(133)), clock(Duration::from_secs(3_723))], ["2:13", "1:02:03"]);
+        assert_eq!([92.4, 89.5, 79.0, 69.6, 60.0, 59.4].map(quality), ["excellent", "excellent", "fair", "fair", "poor", "bad"]);
+        let sending = Sending { bitrate: 48_000, frame_ms: 10, copies: 2, spacing: 1, reason: SendReason::Loss };
+        assert_eq!([voice(sending), voice(Sending { bitrate: 20_500, ..sending })], ["48 kbit/s, 10 ms", "20.5 kbit/s, 10 ms"]);
+        assert_eq!([copies(sending), copies(Sending { copies: 0, ..sending })], ["2 copies, 1 apart", "no copies"]);
         assert_eq!([level(Level::SILENCE), level(Level(-18.2))], ["silent", "-18 dB"]);
     }
 }

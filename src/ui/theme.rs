@@ -4,6 +4,7 @@ use ratatui::style::{Color, Modifier, Style};
 use ratatui::symbols::border;
 
 use super::options::{ThemeChoice, UiOptions};
+use crate::engine::wave::Mark;
 
 /// The signs the screen is made of.
 #[derive(Debug)]
@@ -19,8 +20,12 @@ pub struct Glyphs {
     /// Nothing known yet.
     pub unknown: char,
     pub axis: char,
-    pub repaired: char,
+    /// What happened to a stretch of a voice: see [`Theme::mark`].
+    pub nack: char,
+    pub red: char,
+    pub lbrr: char,
     pub concealed: char,
+    pub late: char,
     pub lost: char,
     pub live: char,
     pub waiting: char,
@@ -44,8 +49,11 @@ const UNICODE: Glyphs = Glyphs {
     track: '─',
     unknown: '·',
     axis: '─',
-    repaired: '▒',
+    nack: '▚',
+    red: '▒',
+    lbrr: '▓',
     concealed: '░',
+    late: '+',
     lost: '×',
     live: '●',
     waiting: '◌',
@@ -89,8 +97,11 @@ const ASCII: Glyphs = Glyphs {
     track: '.',
     unknown: '.',
     axis: '-',
-    repaired: 'r',
+    nack: 'n',
+    red: 'r',
+    lbrr: 'b',
     concealed: '~',
+    late: '+',
     lost: 'x',
     live: '*',
     waiting: '?',
@@ -135,8 +146,11 @@ pub struct Theme {
     pub tab: Style,
     pub tab_active: Style,
     pub key: Style,
-    pub repaired: Style,
+    pub nack: Style,
+    pub red: Style,
+    pub lbrr: Style,
     pub concealed: Style,
+    pub late: Style,
     pub lost: Style,
     pub stack: [Style; 5],
     /// Whether the parts of a stack have colours to tell them apart.
@@ -154,6 +168,8 @@ enum Gradient {
 
 /// The colours of one RGB theme.
 struct Palette {
+    /// What the terminal's own background is about: shaded signs fade into it.
+    ground: u8,
     dim: (u8, u8, u8),
     border: (u8, u8, u8),
     accent: (u8, u8, u8),
@@ -161,6 +177,7 @@ struct Palette {
     good: (u8, u8, u8),
     warn: (u8, u8, u8),
     bad: (u8, u8, u8),
+    lbrr: (u8, u8, u8),
     /// Fill and letters of the ON AIR sign, the ready button, the ring banner, the selected row, the active tab.
     on_air: [(u8, u8, u8); 2],
     ready: [(u8, u8, u8); 2],
@@ -171,6 +188,7 @@ struct Palette {
 }
 
 const DARK: Palette = Palette {
+    ground: 0,
     dim: (138, 146, 164),
     border: (72, 80, 100),
     accent: (92, 220, 200),
@@ -178,6 +196,7 @@ const DARK: Palette = Palette {
     good: (126, 222, 142),
     warn: (250, 200, 92),
     bad: (255, 106, 106),
+    lbrr: (204, 230, 110),
     on_air: [(222, 34, 58), (255, 255, 255)],
     ready: [(30, 58, 70), (150, 236, 222)],
     ring: [(250, 190, 60), (30, 22, 0)],
@@ -187,6 +206,7 @@ const DARK: Palette = Palette {
 };
 
 const LIGHT: Palette = Palette {
+    ground: 255,
     dim: (98, 104, 120),
     border: (180, 186, 198),
     accent: (0, 122, 116),
@@ -194,6 +214,7 @@ const LIGHT: Palette = Palette {
     good: (18, 124, 58),
     warn: (156, 98, 0),
     bad: (196, 20, 44),
+    lbrr: (96, 128, 0),
     on_air: [(212, 24, 50), (255, 255, 255)],
     ready: [(206, 236, 232), (0, 84, 80)],
     ring: [(255, 196, 60), (60, 40, 0)],
@@ -233,6 +254,9 @@ impl Theme {
 
     fn rgb(palette: &Palette, depth: Depth, glyphs: &'static Glyphs, calm: bool) -> Self {
         let fg = |rgb| Style::new().fg(color(rgb, depth));
+        // A shade's holes in its own colour, so that it is seen beside the full blocks of a voice.
+        let fade = |part: u8| ((2 * u16::from(part) + 3 * u16::from(palette.ground)) / 5) as u8;
+        let shaded = |(r, g, b)| fg((r, g, b)).bg(color((fade(r), fade(g), fade(b)), depth));
         let fill = |[back, letters]: [(u8, u8, u8); 2]| Style::new().bg(color(back, depth)).fg(color(letters, depth));
         Self {
             glyphs,
@@ -253,8 +277,11 @@ impl Theme {
             tab: fg(palette.dim),
             tab_active: fill(palette.tab).add_modifier(Modifier::BOLD),
             key: fg(palette.accent).add_modifier(Modifier::BOLD),
-            repaired: fg(palette.good),
-            concealed: fg(palette.warn),
+            nack: shaded(palette.stack[1]),
+            red: shaded(palette.good),
+            lbrr: shaded(palette.lbrr),
+            concealed: shaded(palette.warn),
+            late: fg(palette.stack[4]),
             lost: fg(palette.bad).add_modifier(Modifier::BOLD),
             stack: palette.stack.map(fg),
             colourful: true,
@@ -285,8 +312,11 @@ impl Theme {
             tab: Style::new(),
             tab_active: fill(Color::Cyan, Color::Black).add_modifier(Modifier::BOLD),
             key: fg(Color::Cyan).add_modifier(Modifier::BOLD),
-            repaired: fg(Color::Green),
+            nack: fg(Color::Blue),
+            red: fg(Color::Green),
+            lbrr: fg(Color::LightGreen),
             concealed: fg(Color::Yellow),
+            late: fg(Color::Magenta),
             lost: fg(Color::Red).add_modifier(Modifier::BOLD),
             stack: [Color::Magenta, Color::Blue, Color::Cyan, Color::Yellow, Color::Red].map(fg),
             colourful: true,
@@ -318,8 +348,11 @@ impl Theme {
             tab: plain,
             tab_active: reversed.add_modifier(Modifier::BOLD),
             key: bold,
-            repaired: plain,
+            nack: plain,
+            red: plain,
+            lbrr: plain,
             concealed: plain,
+            late: bold,
             lost: bold,
             stack: [plain; 5],
             colourful: false,
@@ -334,6 +367,21 @@ impl Theme {
         match &self.wave {
             Gradient::Flat(style) => *style,
             Gradient::Blend { from, to, depth } => Style::new().fg(color(blend(*from, *to, height), *depth)),
+        }
+    }
+
+    /// The sign and colour of what happened, on a waveform and in the strip. `None`: the voice itself, or nothing.
+    #[must_use]
+    pub fn mark(&self, mark: Mark) -> Option<(char, Style)> {
+        let glyphs = self.glyphs;
+        match mark {
+            Mark::Idle | Mark::Played => None,
+            Mark::Nack => Some((glyphs.nack, self.nack)),
+            Mark::Red => Some((glyphs.red, self.red)),
+            Mark::Lbrr => Some((glyphs.lbrr, self.lbrr)),
+            Mark::Concealed => Some((glyphs.concealed, self.concealed)),
+            Mark::Late => Some((glyphs.late, self.late)),
+            Mark::Lost => Some((glyphs.lost, self.lost)),
         }
     }
 

@@ -216,6 +216,7 @@ impl Node {
                 target_ms: meters.playout_target_ms.get().unwrap_or_default(),
                 card_ms: self.card.block as f32 / 48.0,
                 late_packets: meters.late_packets.get(),
+                ..PlayoutView::default()
             };
             self.downlink.handle_playout(*id, view);
         }

@@ -8,6 +8,7 @@ use super::bursts::GMIN;
 use super::peer::Peer;
 use super::source::Source;
 use crate::call::clock::WallClock;
+use crate::call::quality::Rating;
 use crate::units::{RtpTime, SAMPLE_RATE, Ssrc};
 use crate::wire::Refused;
 use crate::wire::app::{self, CallWord, Tlv};
@@ -181,6 +182,8 @@ fn metrics(peer: &Peer, block: &ReportBlock) -> VoipMetrics {
     let expected = peer.media.received_packets + peer.media.lost();
     let rate = |count: u64| (count * 256).checked_div(expected).unwrap_or(0).min(255) as u8;
     let ms = |value: f32| value.clamp(0.0, f32::from(u16::MAX)) as u16;
+    // R as it is, MOS in tenths (RFC 3611, 4.7.5).
+    let rating = |part: fn(&Rating) -> f32| peer.playout.quality.map_or(VoipMetrics::UNAVAILABLE, |rating| part(&rating).round() as u8);
     // Over the last some seconds, not since the beginning: the other side chooses its redundancy by it.
     let shape = peer.media.current().map(Source::loss_shape).unwrap_or_default();
     let density = |share: f32| (share * 256.0).min(255.0) as u8;
@@ -198,10 +201,10 @@ fn metrics(peer: &Peer, block: &ReportBlock) -> VoipMetrics {
         noise_level: VoipMetrics::UNAVAILABLE.cast_signed(),
         rerl: VoipMetrics::UNAVAILABLE,
         gmin: GMIN,
-        r_factor: VoipMetrics::UNAVAILABLE,
+        r_factor: rating(|rating| rating.r),
         ext_r_factor: VoipMetrics::UNAVAILABLE,
-        mos_lq: VoipMetrics::UNAVAILABLE,
-        mos_cq: VoipMetrics::UNAVAILABLE,
+        mos_lq: rating(|rating| rating.mos_lq * 10.0),
+        mos_cq: rating(|rating| rating.mos_cq * 10.0),
         rx_config: VoipMetrics::RX_CONFIG,
         jb_nominal: ms(peer.playout.target_ms),
         jb_maximum: ms(peer.playout.target_ms.max(peer.playout.delay_ms)),

@@ -89,7 +89,7 @@ fn who_left_is_remembered_for_ten_minutes_and_the_last_four_only() {
 #[test]
 fn a_view_is_noted_each_two_seconds_while_packets_come() {
     let mut bench = bench();
-    let view = PlayoutView { delay_ms: 21.44, target_ms: 20.0, card_ms: 5.0, late_packets: 2 };
+    let view = PlayoutView { delay_ms: 21.44, target_ms: 20.0, card_ms: 5.0, late_packets: 2, quality: None };
     for ms in (0..20_000).step_by(10) {
         if ms < 5_000 {
             bench.hear(0, ms, ms / 10, |_| ());

@@ -2,6 +2,8 @@
 
 use super::*;
 use crate::audio::codec::{Encode, OpusEncoder, OpusSettings};
+use crate::call::Quality;
+use crate::engine::Minute;
 use crate::engine::tap::{Span, tap};
 use crate::engine::wave::Mark;
 use crate::playout::{Codec, Config, Packet};
@@ -186,6 +188,32 @@ fn a_voice_is_heard_metered_and_drawn() {
 }
 
 #[test]
+fn what_is_missing_is_painted_counted_and_rated_as_much_as_it_is() {
+    let mut rig = Rig::new();
+    rig.open(0).expect("room");
+    rig.open(1).expect("room");
+    let packets = hum(900);
+    for (n, packet) in packets.iter().enumerate() {
+        // Of the first peer two in twenty are missing.
+        let gap = n > 100 && n % 20 < 2;
+        rig.hear(if gap { &[1] } else { &[0, 1] }, std::slice::from_ref(packet), n);
+    }
+    let meters = &rig.playback.meters;
+    let rated = |slot| {
+        let mut quality = Quality::default();
+        quality.handle(rig.now, meters.peer(peer(slot)).voice_counts(), Some(30.0));
+        quality.rating().expect("nine seconds of voice").r
+    };
+    let missing = |slot| Minute::of(&meters.peer(peer(slot)).wave).missing_percent().expect("a voice");
+    let counts = meters.peer(peer(0)).voice_counts();
+    let counted = 100.0 * counts.concealed as f32 / counts.samples as f32;
+    // 78 or 80 of 900.
+    assert!((missing(0) - 8.9).abs() < 1.5 && (missing(0) - counted).abs() < 1.0, "{} painted, {counted} counted", missing(0));
+    assert!(missing(1) < 0.5, "{}", missing(1));
+    assert!((50.0..75.0).contains(&rated(0)) && rated(1) > 90.0, "{} {}", rated(0), rated(1));
+}
+
+#[test]
 fn a_volume_that_jumps_is_heard_gliding() {
     let mut rig = Rig::new();
     rig.open(0).expect("room");
@@ -245,6 +273,6 @@ fn concealment_is_bounded_in_one_callback_and_the_rest_fades() {
     assert!(rig.playback.concealed >= CONCEALED_MAX / 2, "{}", rig.playback.concealed);
     assert!(rig.playback.concealed < CONCEALED_MAX + 4_096, "{}", rig.playback.concealed);
     assert!(largest_step(&heard[24_000..]) < 0.3, "{}", largest_step(&heard[24_000..]));
-    let marks: Vec<Mark> = PeerId::all().map(|id| rig.playback.meters.peer(id).wave.column(64).mark).collect();
+    let marks: Vec<Mark> = PeerId::all().flat_map(|id| rig.playback.meters.peer(id).wave.marks(60)).collect();
     assert!(marks.contains(&Mark::Concealed) && marks.contains(&Mark::Lost), "{marks:?}");
 }

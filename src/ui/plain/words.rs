@@ -1,6 +1,7 @@
 //! Notices as the sentences of `--plain`: one line each, understood when heard. Main thread.
 
 use crate::engine::{CallState, DeviceStatus, Direction, Notice, PeerSnapshot, Reason, Roster, Snapshot};
+use crate::ui::text;
 
 /// What to print; empty for what another line says already.
 pub fn sentences(notice: &Notice, roster: &Roster) -> Vec<String> {
@@ -94,7 +95,8 @@ pub fn stats(snapshot: &Snapshot, roster: &Roster) -> Vec<String> {
         1 => "1 peer".into(),
         count => format!("{count} peers"),
     };
-    let own = format!("Here: {air}{muted}{deafened}, volume {} percent, {here}.", snapshot.volume);
+    let delay = if snapshot.delay.is_auto() { String::new() } else { format!(", playout delay {}", snapshot.delay.words()) };
+    let own = format!("Here: {air}{muted}{deafened}, volume {} percent{delay}, {here}.", snapshot.volume);
     std::iter::once(own).chain(snapshot.peers.iter().map(|peer| peer_words(peer, &roster.label(peer.id)))).collect()
 }
 
@@ -106,9 +108,15 @@ fn peer_words(peer: &PeerSnapshot, label: &str) -> String {
         (Some(lost), None) => format!("heard there with {lost:.1} percent lost"),
         (None, _) => "not heard there yet".into(),
     };
+    let quality = peer.r_factor.zip(peer.mos_lq).map(|(r, mos)| format!("quality {}, R {r:.0}, MOS {mos:.1}; ", text::quality(r)));
+    let minute = peer.minute.missing_percent().zip(peer.minute.mended_percent());
+    let minute = minute.map(|(missing, mended)| format!("in the last minute {missing:.1} percent missing, {mended:.1} percent mended; "));
+    let sending =
+        peer.sending.map(|s| format!("sending {}, {}, because {}; ", text::voice(s), text::copies(s), text::send_reason(s.reason)));
+    let (quality, minute, sending) = (quality.unwrap_or_default(), minute.unwrap_or_default(), sending.unwrap_or_default());
     format!(
         "{label}: {}, {}; sent {} packets; received {}, lost {} ({:.1} percent), late {}, duplicate {}, reordered {}, concealed {:.1} percent; \
-         jitter {}, round trip {}, playout delay {}, mouth to ear {least}{}; {heard}.",
+         jitter {}, round trip {}, playout delay {}, mouth to ear {least}{}; {quality}{minute}{sending}{heard}.",
         peer.state,
         peer.format,
         peer.sent_packets,

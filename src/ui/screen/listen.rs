@@ -4,7 +4,7 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::{Constraint, Layout, Rect};
 use unicode_width::UnicodeWidthStr;
 
-use super::{Scene, Zones, gauge, paint, talk, wave};
+use super::{Scene, Zones, gauge, paint, strip, talk, wave};
 use crate::engine::{CallState, DeviceStatus, PeerSnapshot};
 use crate::ui::history::Series;
 use crate::ui::text;
@@ -42,7 +42,10 @@ fn frames(buf: &mut Buffer, [voice, figures, list]: [Rect; 3], peer: &PeerSnapsh
         DeviceStatus::Closed => ("loudspeaker closed".into(), theme.dim),
         DeviceStatus::Lost { .. } => ("no loudspeaker".into(), theme.bad),
     };
-    let figures = paint::panel(buf, figures, theme, theme.border, "What you hear", (&loudspeaker.0, loudspeaker.1));
+    let rated = peer.r_factor.zip(peer.mos_lq).map(|(r, mos)| format!("What you hear: {}, R {r:.0}, MOS {mos:.1}", text::quality(r)));
+    let heard =
+        rated.filter(|words| words.width() + loudspeaker.0.width() + 8 <= usize::from(figures.width)).unwrap_or("What you hear".into());
+    let figures = paint::panel(buf, figures, theme, theme.border, &heard, (&loudspeaker.0, loudspeaker.1));
     let list = paint::panel(buf, list, theme, theme.border, "Who speaks", ("", theme.dim));
     (voice, figures, list)
 }
@@ -59,19 +62,19 @@ fn draw_voice(buf: &mut Buffer, area: Rect, peer: &PeerSnapshot, scene: &Scene, 
     }
     let height = area.height.saturating_sub(1);
     wave::draw(buf, paint::rows(area, 0, height), &scene.meters.peer(peer.id).wave, theme);
-    let used = wave::legend(buf, area, height, theme);
+    let used = strip::legend(buf, area, height, theme);
     let span = format!("last {:.0} s", wave::seconds(area.width));
     if boxed && used + 12 < area.width {
         paint::right(buf, area, height, &span, theme.dim);
     }
 }
 
-/// Three rows: delay against target, level, what was repaired and made up.
+/// Three rows: delay against target, level, what is missing and mended of the last minute.
 fn draw_figures(buf: &mut Buffer, area: Rect, peer: &PeerSnapshot, scene: &Scene) {
     let theme = scene.theme;
     let arrow = theme.glyphs.arrow;
     let label = |buf: &mut Buffer, row, words| paint::text(buf, area, row, 1, words, theme.dim);
-    let value_width = if area.width >= 60 { 26 } else { 20 };
+    let value_width = if area.width >= 60 { 30 } else { 21 };
     let bar = Rect { x: area.x + 8, width: area.width.saturating_sub(8 + value_width), ..area };
     let value = |buf: &mut Buffer, row, words: &str, style| {
         let area = Rect { x: bar.right() + 1, width: area.right().saturating_sub(bar.right() + 1), ..area };
@@ -90,9 +93,13 @@ fn draw_figures(buf: &mut Buffer, area: Rect, peer: &PeerSnapshot, scene: &Scene
     value(buf, 1, &format!("{level}  {volume}"), if peer.muted { theme.warn } else { theme.text });
     label(buf, 2, "holes");
     let holes: Vec<f32> = scene.app.histories[peer.id.slot()].last(Series::Concealed, usize::from(bar.width)).collect();
-    gauge::spark(buf, bar, 2, &holes, 10.0, theme.concealed, theme);
-    let made_up = text::percent(peer.concealed_percent());
-    value(buf, 2, &format!("{made_up} made up, {} mended", text::count(peer.repaired_packets)), theme.text);
+    gauge::spark(buf, bar, 2, &holes, 10.0, theme.warn, theme);
+    let words = match peer.r_factor {
+        Some(r) if area.width < 60 => format!("{}, R {r:.0}", strip::missing(&peer.minute)),
+        None if area.width < 60 => strip::missing(&peer.minute),
+        _ => strip::words(&peer.minute),
+    };
+    value(buf, 2, &words, theme.text);
 }
 
 /// A row a peer with a small level.

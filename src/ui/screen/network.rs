@@ -1,11 +1,13 @@
 //! The Network view: every number of the selected peer, live, with its last minute; and mouth to ear as a stack.
 
+mod compact;
+
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::style::Style;
 use unicode_width::UnicodeWidthStr;
 
-use super::{Scene, gauge, paint};
+use super::{Scene, gauge, paint, strip};
 use crate::engine::PeerSnapshot;
 use crate::ui::history::Series;
 use crate::ui::text;
@@ -19,6 +21,10 @@ struct Figure {
     style: Style,
 }
 
+/// Rows of the two upper boxes and of the minute; what is left goes to mouth to ear.
+const TOP: u16 = 13;
+const MINUTE: u16 = 4;
+
 pub fn draw(buf: &mut Buffer, area: Rect, scene: &Scene) {
     let theme = scene.theme;
     let Some(peer) = scene.app.selected(scene.snapshot) else {
@@ -26,32 +32,62 @@ pub fn draw(buf: &mut Buffer, area: Rect, scene: &Scene) {
         return;
     };
     if area.width < 72 || area.height < 18 {
-        return compact(buf, area, peer, scene);
+        return compact::draw(buf, area, peer, scene);
     }
-    let [top, below] = Layout::vertical([Constraint::Length(12), Constraint::Min(6)]).areas(area);
+    let top = TOP.min(area.height - MINUTE - 3);
+    let sizes = [Constraint::Length(top), Constraint::Length(MINUTE), Constraint::Min(3)];
+    let [top, minute, below] = Layout::vertical(sizes).areas(area);
     let [heard, sent] = Layout::horizontal([Constraint::Percentage(54), Constraint::Percentage(46)]).areas(top);
+    let inner = paint::panel(buf, heard, theme, theme.border, &heard_title(heard.width, peer, scene), (&which(scene), theme.dim));
+    let shown = fewer(hearing(peer, scene, inner.width >= 60), inner.height, &["drift", "reordered"]);
+    figures(buf, inner, &shown, peer, scene);
     let name = text::fit(&scene.app.name(peer.id), usize::from(area.width / 2 - 26), theme.glyphs.ellipsis);
-    let arrow = theme.glyphs.arrow;
-    let inner = paint::panel(buf, heard, theme, theme.border, &format!("{name} {arrow} you"), (&which(scene), theme.dim));
-    figures(buf, inner, &hearing(peer, scene), peer, scene);
     let format = format!("{}, {}", peer.format, if crate::ui::app::is_open(peer.format) { "open" } else { "sealed" });
-    let inner = paint::panel(buf, sent, theme, theme.border, &format!("you {arrow} {name}"), (&format, theme.dim));
-    let split = 5;
-    figures(buf, paint::rows(inner, 0, split), &sending(peer, scene), peer, scene);
+    let inner = paint::panel(buf, sent, theme, theme.border, &format!("you {} {name}", theme.glyphs.arrow), (&format, theme.dim));
+    let shown = sending(peer, scene);
+    let split = shown.len() as u16;
+    figures(buf, paint::rows(inner, 0, split), &shown, peer, scene);
+    let rest = paint::rows(inner, split, inner.height);
+    let shown = this_side(scene);
     let dash = theme.glyphs.axis.to_string().repeat(usize::from(inner.width.saturating_sub(2)));
-    paint::text(buf, inner, split, 1, &dash, theme.border);
-    figures(buf, paint::rows(inner, split + 1, inner.height), &this_side(scene), peer, scene);
+    let lined = u16::from(rest.height > shown.len() as u16);
+    if lined > 0 {
+        paint::text(buf, rest, 0, 1, &dash, theme.border);
+    }
+    figures(buf, paint::rows(rest, lined, rest.height), &fewer(shown, rest.height, &["card asks"]), peer, scene);
+    last_minute(buf, minute, peer, scene);
     mouth_to_ear(buf, below, peer, scene);
 }
 
-/// `1 of 3, j/k`
+/// The figures without `spare` ones that there is no room for.
+fn fewer(mut figures: Vec<Figure>, room: u16, spare: &[&str]) -> Vec<Figure> {
+    for label in spare {
+        if figures.len() > usize::from(room) {
+            figures.retain(|figure| figure.label != *label);
+        }
+    }
+    figures
+}
+
+/// `alice -> you: excellent`; the word only where it fits.
+fn heard_title(width: u16, peer: &PeerSnapshot, scene: &Scene) -> String {
+    let (arrow, ellipsis) = (scene.theme.glyphs.arrow, scene.theme.glyphs.ellipsis);
+    let room = usize::from(width).saturating_sub(which(scene).width() + 7);
+    let name = scene.app.name(peer.id);
+    let full = peer.r_factor.map(|r| format!("{name} {arrow} you: {}", text::quality(r)));
+    full.filter(|full| full.width() <= room)
+        .unwrap_or_else(|| format!("{} {arrow} you", text::fit(&name, room.saturating_sub(arrow.width() + 5), ellipsis)))
+}
+
+/// `1/3: j k`
 fn which(scene: &Scene) -> String {
     let peers = &scene.snapshot.peers;
     let at = peers.iter().position(|peer| Some(peer.id) == scene.app.selected).unwrap_or(0);
-    if peers.len() < 2 { String::new() } else { format!("{} of {}: j k", at + 1, peers.len()) }
+    if peers.len() < 2 { String::new() } else { format!("{}/{}: j k", at + 1, peers.len()) }
 }
 
-fn hearing(peer: &PeerSnapshot, scene: &Scene) -> Vec<Figure> {
+/// `roomy`: there is room for words beside the figures.
+fn hearing(peer: &PeerSnapshot, scene: &Scene, roomy: bool) -> Vec<Figure> {
     let theme = scene.theme;
     let arrow = theme.glyphs.arrow;
     let plain = |label, value: String, curve| Figure { label, value, curve: Some(curve), style: theme.accent };
@@ -59,8 +95,13 @@ fn hearing(peer: &PeerSnapshot, scene: &Scene) -> Vec<Figure> {
     let lost = format!("{} ({})", text::count(peer.lost_packets), text::percent(peer.lost_percent()));
     let number = |ms: Option<f32>| ms.map_or("-".to_string(), |ms| format!("{ms:.1}"));
     let delay = format!("{} {arrow} {} ms", number(peer.playout_delay_ms), number(peer.playout_target_ms));
-    let drift = peer.drift_ppm.map_or("-".into(), |ppm| format!("{ppm:+.0} ppm"));
+    let drift = peer.drift_ppm.map_or("-".into(), |ppm| format!("{:+.0} ppm", ppm.round() + 0.0));
+    let reordered = match peer.duplicate_packets {
+        0 => text::count(peer.reordered_packets),
+        twice => format!("{}, {} twice", text::count(peer.reordered_packets), text::count(twice)),
+    };
     vec![
+        Figure { style: quality_style(peer, scene), ..plain("quality", quality(peer, roomy), (Series::Quality, 100.0)) },
         plain(
             "received",
             format!("{}  {}", text::count(peer.received_packets), text::bytes(peer.received_bytes)),
@@ -69,24 +110,42 @@ fn hearing(peer: &PeerSnapshot, scene: &Scene) -> Vec<Figure> {
         bad("lost", lost, (Series::Lost, 2.0)),
         bad("late", text::count(peer.late_packets), (Series::Late, 2.0)),
         Figure { style: theme.good, ..plain("repaired", text::count(peer.repaired_packets), (Series::Repaired, 2.0)) },
-        Figure { style: theme.concealed, ..plain("made up", text::percent(peer.concealed_percent()), (Series::Concealed, 10.0)) },
-        plain("duplicate", text::count(peer.duplicate_packets), (Series::Duplicate, 2.0)),
-        plain("reordered", text::count(peer.reordered_packets), (Series::Reordered, 2.0)),
+        Figure { style: theme.warn, ..plain("made up", text::percent(peer.concealed_percent()), (Series::Concealed, 10.0)) },
+        plain("reordered", reordered, (Series::Reordered, 2.0)),
         plain("jitter", text::ms(peer.jitter_ms), (Series::Jitter, 5.0)),
         plain("delay", delay, (Series::Delay, 20.0)),
         plain("drift", drift, (Series::Ppm, 50.0)),
     ]
 }
 
+/// `R 92  MOS 4.4`, with the word for it where there is room.
+fn quality(peer: &PeerSnapshot, roomy: bool) -> String {
+    let (Some(r), Some(mos)) = (peer.r_factor, peer.mos_lq) else { return "-".into() };
+    let word = if roomy { format!("  {}", text::quality(r)) } else { String::new() };
+    format!("R {r:.0}  MOS {mos:.1}{word}")
+}
+
+fn quality_style(peer: &PeerSnapshot, scene: &Scene) -> Style {
+    match peer.r_factor.unwrap_or_default() {
+        80.0.. => scene.theme.good,
+        70.0.. => scene.theme.warn,
+        _ => scene.theme.bad,
+    }
+}
+
 fn sending(peer: &PeerSnapshot, scene: &Scene) -> Vec<Figure> {
     let theme = scene.theme;
     let plain = |label, value: String, curve| Figure { label, value, curve: Some(curve), style: theme.accent };
+    let plain_words = |label, value: Option<String>| Figure { label, value: value.unwrap_or("-".into()), curve: None, style: theme.text };
     let heard = peer.heard_delay_ms.map_or_else(|| text::heard(peer), |delay| text::ms(Some(delay)));
     vec![
         plain("sent", format!("{}  {}", text::count(peer.sent_packets), text::bytes(peer.sent_bytes)), (Series::Sent, 50.0)),
         Figure { style: theme.bad, ..plain("lost there", text::percent(peer.heard_lost_percent), (Series::HeardLost, 2.0)) },
         Figure { curve: None, ..plain("their ear", heard, (Series::HeardLost, 2.0)) },
         plain("round trip", text::ms(peer.rtt_ms), (Series::Rtt, 10.0)),
+        plain_words("voice", peer.sending.map(text::voice)),
+        plain_words("copies", peer.sending.map(text::copies)),
+        plain_words("because", peer.sending.map(|sending| text::send_reason(sending.reason).into())),
     ]
 }
 
@@ -95,19 +154,19 @@ fn this_side(scene: &Scene) -> Vec<Figure> {
     let (theme, s) = (scene.theme, scene.snapshot);
     let plain = |label, value: String| Figure { label, value, curve: None, style: theme.accent };
     let dropped = s.dropped_unknown + s.dropped_malformed + s.dropped_stranger + s.dropped_full;
-    let mut all = vec![
-        plain("dropped", text::count(dropped)),
-        plain("not sent", text::count(s.send_errors)),
-        plain("card gaps", format!("{} in, {} out", text::count(s.mic_overruns), text::count(s.out_underruns))),
-        plain("card asks", s.block_samples.map_or("-".into(), |block| format!("{:.1} ms a block", block / 48.0))),
-    ];
+    let mut lost = format!("{} in, {} out", text::count(dropped), text::count(s.send_errors));
     if dropped > 0 {
         let parts =
             [("unknown", s.dropped_unknown), ("broken", s.dropped_malformed), ("strangers", s.dropped_stranger), ("full", s.dropped_full)];
-        let said: Vec<String> = parts.iter().filter(|(_, n)| *n > 0).map(|(what, n)| format!("{} {what}", text::count(*n))).collect();
-        all[0].value = said.join(", ");
+        let said = parts.iter().filter(|(_, n)| *n > 0).map(|(what, n)| format!("{} {what}", text::count(*n)));
+        let unsent = (s.send_errors > 0).then(|| format!("{} out", text::count(s.send_errors)));
+        lost = said.chain(unsent).collect::<Vec<_>>().join(", ");
     }
-    all
+    vec![
+        plain("dropped", lost),
+        plain("card gaps", format!("{} in, {} out", text::count(s.mic_overruns), text::count(s.out_underruns))),
+        plain("card asks", s.block_samples.map_or("-".into(), |block| format!("{:.1} ms a block", block / 48.0))),
+    ]
 }
 
 fn figures(buf: &mut Buffer, area: Rect, figures: &[Figure], peer: &PeerSnapshot, scene: &Scene) {
@@ -140,10 +199,35 @@ fn total(peer: &PeerSnapshot) -> String {
     }
 }
 
+/// The minute's strip, or words for it where nothing may scroll, and what it adds up to.
+fn last_minute(buf: &mut Buffer, area: Rect, peer: &PeerSnapshot, scene: &Scene) {
+    let theme = scene.theme;
+    let wave = &scene.meters.peer(peer.id).wave;
+    let inner =
+        paint::panel(buf, area, theme, theme.border, "The last minute, % of the voice", (&strip::as_it_came(&peer.minute), theme.title));
+    let inner = Rect { x: inner.x + 1, width: inner.width.saturating_sub(2), ..inner };
+    if theme.calm {
+        paint::text(buf, inner, 0, 0, &strip::words(&peer.minute), theme.text);
+    } else {
+        strip::draw(buf, inner, 0, wave, theme);
+    }
+    strip::shares(buf, inner, 1, &peer.minute, theme);
+}
+
+/// Why the playout waits as long as it does, where that is known: the user's bounds.
+fn why(scene: &Scene) -> Option<String> {
+    let delay = scene.snapshot.delay;
+    (!delay.is_auto()).then(|| format!("set: {}", delay.words()))
+}
+
 fn mouth_to_ear(buf: &mut Buffer, area: Rect, peer: &PeerSnapshot, scene: &Scene) {
     let theme = scene.theme;
-    let inner = paint::panel(buf, area, theme, theme.border, "Mouth to ear", (&total(peer), theme.title));
+    let title = why(scene).map_or("Mouth to ear".into(), |why| format!("Mouth to ear; playout {why}"));
+    let inner = paint::panel(buf, area, theme, theme.border, &title, (&total(peer), theme.title));
     let inner = Rect { x: inner.x + 1, width: inner.width.saturating_sub(2), ..inner };
+    if inner.height < 2 {
+        return legend(buf, inner, 0, peer, scene);
+    }
     gauge::stack(buf, inner, 0, &peer.stack, theme);
     legend(buf, inner, 1, peer, scene);
     let chart = paint::rows(inner, 2, inner.height);
@@ -165,42 +249,4 @@ fn legend(buf: &mut Buffer, area: Rect, row: u16, peer: &PeerSnapshot, scene: &S
             &[(&sign, theme.stack[at]), (" ", theme.text), (name, theme.dim), (" ", theme.text), (&value, theme.text), ("  ", theme.text)],
         );
     }
-}
-
-/// Two columns of label and value, the stack below.
-fn compact(buf: &mut Buffer, area: Rect, peer: &PeerSnapshot, scene: &Scene) {
-    let theme = scene.theme;
-    let name = text::fit(&scene.app.name(peer.id), 20, theme.glyphs.ellipsis);
-    paint::spans(
-        buf,
-        area,
-        0,
-        1,
-        &[(&name, theme.title), (" ", theme.text), (&text::state(peer), theme.dim), (" ", theme.text), (&which(scene), theme.dim)],
-    );
-    let left = hearing(peer, scene);
-    let right = sending(peer, scene);
-    let keep = |label: &str| !matches!(label, "duplicate" | "drift" | "delay");
-    let height = area.height.saturating_sub(4);
-    let half = area.width / 2;
-    for (row, figure) in left.iter().filter(|figure| keep(figure.label)).take(usize::from(height)).enumerate() {
-        pair(buf, Rect { width: half, ..area }, row as u16 + 1, figure, scene);
-    }
-    let delay = Figure { label: "delay", value: text::ms(peer.playout_delay_ms), curve: None, style: theme.text };
-    let target = Figure { label: "target", value: text::ms(peer.playout_target_ms), curve: None, style: theme.text };
-    let right_area = Rect { x: area.x + half, width: area.width - half, ..area };
-    for (row, figure) in right.iter().chain([&delay, &target]).take(usize::from(height)).enumerate() {
-        pair(buf, right_area, row as u16 + 1, figure, scene);
-    }
-    let below = paint::rows(area, area.height - 2, 2);
-    paint::spans(buf, below, 0, 1, &[("mouth to ear ", theme.dim), (&total(peer), theme.title)]);
-    gauge::stack(buf, Rect { x: below.x + 1, width: below.width.saturating_sub(2), ..below }, 1, &peer.stack, theme);
-}
-
-fn pair(buf: &mut Buffer, area: Rect, row: u16, figure: &Figure, scene: &Scene) {
-    let theme = scene.theme;
-    let used = paint::spans(buf, area, row, 1, &[(figure.label, theme.dim), (" ", theme.text)]) + 1;
-    let room = usize::from(area.width.saturating_sub(used + 1));
-    let value = text::fit(&figure.value, room, theme.glyphs.ellipsis);
-    paint::right(buf, Rect { width: area.width.saturating_sub(1), ..area }, row, &value, theme.text);
 }

@@ -10,7 +10,7 @@ use ratatui::backend::{CrosstermBackend, TestBackend};
 use ratatui::buffer::Buffer;
 
 use super::*;
-use crate::engine::{CallState, DeviceEntry, DeviceStatus, Direction, Holder, Notice, Reason};
+use crate::engine::{CallState, DeviceEntry, DeviceStatus, Direction, Holder, Minute, Notice, Reason};
 use crate::talk::Rung;
 use crate::ui::app::KeyReport;
 use crate::ui::fake;
@@ -54,6 +54,7 @@ impl Moment {
         moment.app.selected = Some(fake::id(0));
         fake::speak(&moment.meters.mic.wave, 1_570, false);
         fake::speak(&moment.meters.peer(fake::id(0)).wave, 1_570, true);
+        moment.snapshot.peers[0].minute = Minute::of(&moment.meters.peer(fake::id(0)).wave);
         moment.age();
         moment
     }
@@ -167,6 +168,7 @@ fn scenes() -> Vec<(&'static str, Moment)> {
         ("listen", Moment::call().press("2")),
         ("network", Moment::call().press("3")),
         ("network-partly-known", Moment::call().press("3").with(|m| m.snapshot.peers[0].stack.microphone = None)),
+        ("network-set", Moment::call().press("3").with(|m| m.snapshot.delay = "100..".parse().expect("a floor"))),
         ("peers", Moment::call().with(missed).press("4j")),
         ("ringing", ringing()),
         ("ringing-in-field", ringing().press("c")),
@@ -180,8 +182,9 @@ fn scenes() -> Vec<(&'static str, Moment)> {
 #[test]
 fn every_scene_looks_as_it_should_at_every_size() {
     for (name, moment) in scenes() {
-        for (width, height) in [(80, 24), (120, 40), (40, 12)] {
-            insta::assert_snapshot!(format!("{name}-{width}x{height}"), moment.text(width, height));
+        let more: &[(u16, u16)] = if matches!(name, "listen" | "network") { &[(100, 30), (60, 18)] } else { &[] };
+        for (width, height) in [(80, 24), (120, 40), (40, 12)].iter().chain(more) {
+            insta::assert_snapshot!(format!("{name}-{width}x{height}"), moment.text(*width, *height));
         }
     }
 }
@@ -193,7 +196,7 @@ fn without_colour_and_without_unicode_it_still_says_everything() {
         assert_eq!((cell.fg, cell.bg), (ratatui::style::Color::Reset, ratatui::style::Color::Reset));
     }
     let text = mono.text(80, 24);
-    assert!(["▒", "░", "×"].iter().all(|sign| text.lines().take(14).any(|line| line.contains(sign))), "{text}");
+    assert!(["▚", "▒", "▓", "░", "+", "×"].iter().all(|sign| text.lines().take(14).any(|line| line.contains(sign))), "{text}");
     let ascii = |m: &mut Moment| (m.options.ascii, m.options.theme) = (true, ThemeChoice::None);
     for (name, moment) in [("talk", Moment::call()), ("listen", Moment::call().press("2")), ("network", Moment::call().press("3"))] {
         let text = moment.with(ascii).text(80, 24);

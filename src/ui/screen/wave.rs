@@ -58,9 +58,8 @@ fn draw_cell(buf: &mut Buffer, (x, y): (u16, u16), half: u16, cell: &Cell, theme
     let eighths = |share: f32| (share * full).round() as u16;
     let (up, down) = (eighths(cell.up).max(1), eighths(cell.down));
     for row in 0..half {
-        let style = style_of(cell.mark, f32::from(row + 1) / f32::from(half), theme);
         let (above, below) = (y + half - 1 - row, y + half + row);
-        if let Some(sign) = sign_of(cell.mark, theme) {
+        if let Some((sign, style)) = theme.mark(cell.mark) {
             // Something happened here: another sign, and at least one cell each side of the axis.
             if row == 0 || (cell.mark != Mark::Lost && up >= row * 8 + 4) {
                 paint::put(buf, x, above, sign, style);
@@ -70,6 +69,7 @@ fn draw_cell(buf: &mut Buffer, (x, y): (u16, u16), half: u16, cell: &Cell, theme
             }
             continue;
         }
+        let style = if cell.mark == Mark::Idle { theme.border } else { theme.wave(f32::from(row + 1) / f32::from(half)) };
         rising(buf, (x, above), up.saturating_sub(row * 8).min(8), style, theme);
         hanging(buf, (x, below), down.saturating_sub(row * 8).min(8), style, theme);
     }
@@ -90,39 +90,4 @@ fn hanging(buf: &mut Buffer, (x, y): (u16, u16), eighths: u16, style: Style, the
         _ if !glyphs.blocks => paint::put(buf, x, y, if eighths < 4 { '\'' } else { glyphs.rising[8] }, style),
         _ => paint::put(buf, x, y, glyphs.rising[usize::from(8 - eighths)], style.add_modifier(Modifier::REVERSED)),
     }
-}
-
-fn style_of(mark: Mark, height: f32, theme: &Theme) -> Style {
-    match mark {
-        Mark::Idle => theme.border,
-        Mark::Played => theme.wave(height),
-        Mark::Repaired => theme.repaired,
-        Mark::Concealed => theme.concealed,
-        Mark::Lost => theme.lost,
-    }
-}
-
-fn sign_of(mark: Mark, theme: &Theme) -> Option<char> {
-    match mark {
-        Mark::Idle | Mark::Played => None,
-        Mark::Repaired => Some(theme.glyphs.repaired),
-        Mark::Concealed => Some(theme.glyphs.concealed),
-        Mark::Lost => Some(theme.glyphs.lost),
-    }
-}
-
-/// What the signs on a peer's waveform mean.
-pub fn legend(buf: &mut Buffer, area: Rect, row: u16, theme: &Theme) -> u16 {
-    let full = theme.glyphs.rising[8].to_string();
-    let parts = [
-        (full, theme.wave(0.3), "as it came"),
-        (theme.glyphs.repaired.to_string(), theme.repaired, "repaired"),
-        (theme.glyphs.concealed.to_string(), theme.concealed, "made up"),
-        (theme.glyphs.lost.to_string(), theme.lost, "lost"),
-    ];
-    let mut used = 0;
-    for (sign, style, words) in &parts {
-        used += paint::spans(buf, area, row, used, &[(sign, *style), (" ", theme.text), (words, theme.dim), ("   ", theme.text)]);
-    }
-    used
 }
