@@ -14,6 +14,7 @@ pub mod check;
 mod counters;
 mod delay;
 mod drift;
+mod given;
 mod intake;
 mod line;
 mod packet;
@@ -33,6 +34,7 @@ use buffer::Buffer;
 pub use counters::{Counters, Pulled, Step};
 use delay::{Bounds, DelayControl};
 use drift::Slope;
+use given::GivenUp;
 use intake::Intake;
 use line::Line;
 pub use packet::{Origin, PAYLOAD_MAX, Packet};
@@ -47,6 +49,26 @@ pub enum Delay {
     Auto,
     /// Fixed at so many ms for a packet that the network did not hold up.
     Fixed(u16),
+    /// As [`Delay::Auto`], but no less and no more, ms.
+    Between { min_ms: u16, max_ms: u16 },
+}
+
+/// Why the target is where it is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Why {
+    /// The network asks for nothing: one block of the card and a millisecond.
+    #[default]
+    Floor,
+    /// Packets are held up.
+    Jitter,
+    /// Lost packets come again, and are waited for.
+    Repair,
+    /// The user set it.
+    Set,
+}
+
+impl Why {
+    pub const ALL: [Self; 4] = [Self::Floor, Self::Jitter, Self::Repair, Self::Set];
 }
 
 /// How a playout is made.
@@ -55,19 +77,18 @@ pub struct Config {
     /// Samples that the card is expected to ask for at once. What it does ask for is measured.
     pub block_samples: usize,
     pub delay: Delay,
-    /// Bounds of [`Delay::Auto`], ms.
-    pub min_ms: u16,
-    pub max_ms: u16,
 }
 
 impl Default for Config {
     fn default() -> Self {
-        Self { block_samples: 240, delay: Delay::Auto, min_ms: 0, max_ms: 400 }
+        Self { block_samples: 240, delay: Delay::Auto }
     }
 }
 
 /// One millisecond.
 const MS: f64 = SAMPLE_RATE as f64 / 1_000.0;
+/// No delay is chosen that is longer.
+const MOST_MS: u16 = 400;
 
 /// One peer's playout. Nothing but [`Playout::new`] allocates; nothing panics, whatever comes.
 #[derive(Debug)]
@@ -95,6 +116,12 @@ pub struct Playout {
     next_media: f64,
     /// Length of the newest packet decoded.
     frame: usize,
+    /// Samples pulled before the one that is to be made now.
+    made: u64,
+    /// Places given up, and those whose packet came then.
+    given_up: GivenUp,
+    /// Samples added since the last packet, while the next is overdue.
+    held_out: usize,
     /// Delay of the packets of the last second or so.
     delay: Option<f64>,
     may_conceal: bool,
@@ -122,6 +149,9 @@ impl Playout {
             card: Slope::new(),
             next_media: 0.0,
             frame: FRAME_SAMPLES,
+            made: 0,
+            given_up: GivenUp::default(),
+            held_out: 0,
             delay: None,
             may_conceal: true,
         })
@@ -133,9 +163,12 @@ impl Playout {
         let mut pulled = Pulled::default();
         self.now = self.clock(now);
         let mut filled = 0;
+        self.wanted = out.len();
+        self.hold_out();
         while filled < out.len() {
             if self.line.is_empty() {
                 self.wanted = out.len() - filled;
+                self.made = self.pulled as u64 + filled as u64;
                 self.produce();
             }
             filled += self.line.take(&mut out[filled..], &mut pulled);
@@ -170,13 +203,9 @@ impl Playout {
         self.may_conceal = may;
     }
 
+    /// From now on.
     pub fn set_delay(&mut self, delay: Delay) {
         self.config.delay = delay;
-    }
-
-    /// Another choice, and other bounds of [`Delay::Auto`], ms.
-    pub fn set_bounds(&mut self, delay: Delay, min_ms: u16, max_ms: u16) {
-        self.config = Config { delay, min_ms, max_ms, ..self.config };
     }
 
     #[must_use]
@@ -209,7 +238,13 @@ impl Playout {
     /// The next packet that came after its place had been given up: how many samples had been pulled when that place went
     /// out. To be drained after each pull.
     pub fn poll_late(&mut self) -> Option<u64> {
-        None
+        self.given_up.pop_late()
+    }
+
+    /// What decides the target now.
+    #[must_use]
+    pub fn why(&self) -> Why {
+        self.control.why(self.bounds())
     }
 
     /// A talk spurt is being played (or a gap in one bridged).
@@ -224,11 +259,16 @@ impl Playout {
     }
 
     fn target(&self) -> f64 {
-        let bounds = match self.config.delay {
-            Delay::Auto => Bounds { min: f64::from(self.config.min_ms) * MS, max: f64::from(self.config.max_ms) * MS },
-            Delay::Fixed(ms) => Bounds { min: f64::from(ms) * MS, max: f64::from(ms) * MS },
+        self.control.target(self.now, self.bounds())
+    }
+
+    fn bounds(&self) -> Bounds {
+        let (min_ms, max_ms) = match self.config.delay {
+            Delay::Auto => (0, MOST_MS),
+            Delay::Fixed(ms) => (ms, ms),
+            Delay::Between { min_ms, max_ms } => (min_ms, max_ms),
         };
-        self.control.target(self.now, bounds)
+        Bounds { min: f64::from(min_ms) * MS, max: f64::from(max_ms) * MS }
     }
 
     /// `time` in samples; may lie before 0.

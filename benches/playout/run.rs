@@ -80,7 +80,9 @@ pub fn run(scene: &Scene, listener: Listener, seed: u64, keep: Option<&FilePath>
         world.run(Duration::from_secs(PAUSE as u64));
     }
     let talked = (SPURTS * TALK) as f64;
-    let pieces = ear::follow(&world.nodes[0].said, &world.nodes[1].heard);
+    let on_air = |at: usize| firsts.iter().any(|first| (*first..first + (TALK - 1) * 48_000).contains(&at));
+    let mut pieces = ear::follow(&world.nodes[0].said, &world.nodes[1].heard);
+    pieces.retain(|heard| on_air(heard.at));
     let meters = world.nodes[1].meters.peer(world.nodes[1].only());
     let voice = meters.voice_samples.get().max(1) as f64;
     let (packets, bytes) = world.net.sent[&(at(A), at(B))];
@@ -88,6 +90,8 @@ pub fn run(scene: &Scene, listener: Listener, seed: u64, keep: Option<&FilePath>
     let in_first = |heard: &&Heard| firsts.iter().any(|first| (*first..first + 24_000).contains(&heard.at));
     let first: Vec<f64> = pieces.iter().filter(in_first).filter_map(|heard| lag_ms(&heard)).collect();
     let rest: Vec<f64> = pieces.iter().filter(|heard| !in_first(heard)).filter_map(|heard| lag_ms(&heard)).collect();
+    // A spurt that begins meanwhile is behind by its pre-roll, as every one is.
+    let settled: Vec<Heard> = pieces.iter().filter(|heard| !in_first(heard)).copied().collect();
     let mut measured = Measured {
         first: quantile(first, 0.5),
         median: quantile(rest.clone(), 0.5),
@@ -98,10 +102,18 @@ pub fn run(scene: &Scene, listener: Listener, seed: u64, keep: Option<&FilePath>
         stretched: meters.stretched_samples.get() as f64 / 48.0 / talked * 60.0,
         kbits: (bytes + HEADERS * packets) as f64 * 8.0 / 1_000.0 / talked,
         beyond_best: 0.0,
-        recovered: scene.ends.iter().map(|end| recovered(&pieces, *end)).fold(0.0, f64::max),
+        recovered: scene.ends.iter().map(|end| recovered(&settled, *end)).fold(0.0, f64::max),
     };
     let missed = measured.late + measured.concealed;
     measured.beyond_best = measured.median - FIXED_MS - best_fixed(&world.net, missed / 100.0);
+    if std::env::var("DBG").is_ok() && listener == Listener::Ours {
+        for h in &pieces {
+            let t = h.at as f64 / 48_000.0;
+            if scene.ends.iter().any(|end| (end - 1.0..end + 7.0).contains(&t)) {
+                eprintln!("{} {t:.2} {:?}", scene.name, h.lag.map(|lag| lag as f64 / 48.0));
+            }
+        }
+    }
     if let Some(folder) = keep {
         keep_sound(&world, &measured, &firsts, &folder.join(format!("{}-{listener:?}-{seed}", scene.name)));
     }
@@ -155,7 +167,7 @@ fn recovered(pieces: &[Heard], end: f64) -> f64 {
     let settled: Vec<f64> = pieces.iter().filter(|h| (4.0..7.0).contains(&since(h))).filter_map(|h| h.lag).map(|lag| lag as f64).collect();
     let settled = quantile(settled, 0.5);
     let off =
-        pieces.iter().filter(|h| (0.0..4.0).contains(&since(h))).filter(|h| h.lag.is_none_or(|lag| (lag as f64 - settled).abs() > 240.0));
+        pieces.iter().filter(|h| (0.0..3.9).contains(&since(h))).filter(|h| h.lag.is_none_or(|lag| (lag as f64 - settled).abs() > 240.0));
     off.map(|heard| since(heard) + 0.2).fold(0.0, f64::max)
 }
 

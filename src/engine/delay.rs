@@ -31,7 +31,11 @@ impl DelayBounds {
     /// As playout takes it.
     #[must_use]
     pub fn choice(self) -> Delay {
-        if self.min_ms == self.max_ms { Delay::Fixed(self.min_ms) } else { Delay::Auto }
+        match self {
+            _ if self.is_auto() => Delay::Auto,
+            Self { min_ms, max_ms } if min_ms == max_ms => Delay::Fixed(min_ms),
+            Self { min_ms, max_ms } => Delay::Between { min_ms, max_ms },
+        }
     }
 
     /// For people: `60 ms`, `at least 40 ms`.

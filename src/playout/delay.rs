@@ -4,6 +4,7 @@
 //! are the network's doing; the slow common slope is drift. The histogram stands in a frame that moves with that slope, so
 //! that only the network's part smears it.
 
+use super::Why;
 use super::drift::Slope;
 
 /// One bin: 0.25 ms. All of them: 1.024 s. (Samples at 48 kHz, as everything here.)
@@ -94,6 +95,8 @@ pub(super) struct DelayControl {
     past: [Window; 2],
     recent: [f64; RECENT],
     recent_at: usize,
+    /// The same without what was waited for only to be repaired.
+    held_up: [f64; RECENT],
     caution: f64,
     /// The frame has yet to be put to this stream: the fastest packet so far of its first burst.
     fresh: Option<f64>,
@@ -122,6 +125,7 @@ impl DelayControl {
             past: [Window::EMPTY; 2],
             recent: [f64::NEG_INFINITY; RECENT],
             recent_at: 0,
+            held_up: [f64::NEG_INFINITY; RECENT],
             caution: CAUTION,
             fresh: Some(f64::INFINITY),
             burst: true,
@@ -183,7 +187,23 @@ impl DelayControl {
     /// A slot whose own packet is missing was, or could have been, filled at this time by redundancy.
     pub(super) fn observe_repair(&mut self, arrival: Arrival) {
         if !self.burst && self.fresh.is_none() {
+            let held_up = self.held_up;
             self.commit(&arrival, f64::INFINITY);
+            if self.held_up != held_up && self.window.count > 0 {
+                self.held_up[self.recent_at] = held_up[self.recent_at];
+            }
+        }
+    }
+
+    /// What decides the target.
+    pub(super) fn why(&self, bounds: Bounds) -> Why {
+        let wait = (self.high + ABOVE).max(self.low + FLOOR) + self.caution - self.low;
+        let held_up = self.held_up.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+        match () {
+            () if wait < bounds.min || wait > bounds.max => Why::Set,
+            () if self.high + ABOVE <= self.low + 2.0 * FLOOR => Why::Floor,
+            () if held_up + FLOOR < self.high => Why::Repair,
+            () => Why::Jitter,
         }
     }
 
@@ -270,6 +290,7 @@ impl DelayControl {
         self.bins[bin] += weight;
         self.total = self.total / growth + span;
         self.recent[self.recent_at] = self.recent[self.recent_at].max(y);
+        self.held_up[self.recent_at] = self.held_up[self.recent_at].max(y);
         if let Some(slot) = self.window.added.get_mut(self.window.added_len) {
             *slot = (bin as u16, weight);
             self.window.added_len += 1;
@@ -344,9 +365,11 @@ impl DelayControl {
             }
         }
         for back in 0..2 {
-            let peak = &mut self.recent[(self.recent_at + RECENT - back) % RECENT];
-            if is_new(*peak) {
-                *peak = (*peak - delta).min((BINS - 1) as f64 * BIN);
+            let at = (self.recent_at + RECENT - back) % RECENT;
+            for peak in [&mut self.recent[at], &mut self.held_up[at]] {
+                if is_new(*peak) {
+                    *peak = (*peak - delta).min((BINS - 1) as f64 * BIN);
+                }
             }
         }
         // What came during the change is of neither path.
@@ -359,6 +382,7 @@ impl DelayControl {
         if self.window.count > 0 {
             self.recent_at = (self.recent_at + 1) % RECENT;
             self.recent[self.recent_at] = f64::NEG_INFINITY;
+            self.held_up[self.recent_at] = f64::NEG_INFINITY;
         }
         self.past = [self.window, self.past[0]];
         self.window = Window { from: at, ..Window::EMPTY };
@@ -382,7 +406,7 @@ impl DelayControl {
         self.origin += delta;
         self.low -= delta;
         self.high -= delta;
-        self.recent.iter_mut().for_each(|peak| *peak -= delta);
+        self.recent.iter_mut().chain(&mut self.held_up).for_each(|peak| *peak -= delta);
         // Their entries stand elsewhere now: no window can be compared with them.
         self.window.added_len = 0;
         self.past = [Window::EMPTY; 2];

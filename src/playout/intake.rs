@@ -99,6 +99,7 @@ impl Playout {
             Put::Duplicate => self.counters.duplicate += u64::from(first_hand),
             Put::Late if first_hand => {
                 self.counters.late += 1;
+                self.given_up.came(packet.seq.0);
                 self.observe(packet, media, arrival, span);
                 let in_row = packet.seq.0 == self.intake.stray.wrapping_add(1);
                 self.intake.strays = if in_row { self.intake.strays + 1 } else { 1 };
@@ -133,6 +134,7 @@ impl Playout {
 
     /// Numbering starts anew with this packet.
     fn begin(&mut self, packet: &Packet, arrival: f64) {
+        self.given_up.forget();
         if let Some(stream) = self.intake.stream {
             self.fall_silent();
             self.control.restart();

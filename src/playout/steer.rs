@@ -5,13 +5,18 @@ use super::stretch::{self, LAG_MAX, LAG_MIN, OVERLAP};
 use super::{MS, Playout};
 use crate::units::FRAME_SAMPLES;
 
+/// A packet is overdue when it could have come this long ago (2 ms).
+const OVERDUE: f64 = 2.0 * MS;
+/// What waits is stretched by this much at the most until an overdue packet comes: 20 ms.
+const HELD_OUT_MAX: usize = 960;
 /// The least lead of the last quarter to half second counts: a card that asks in bursts is served at its worst.
 const HALF: usize = 12_000;
 /// Excess left alone: 1 ms in silence, 5 ms in voice.
 const SPARE_QUIET: f64 = MS;
 const SPARE_VOICE: f64 = 5.0 * MS;
-/// Shortage left alone.
-const SHORT_QUIET: f64 = 0.25 * MS;
+/// Shortage left alone; silence is lengthened before there is one, so that voice need not be.
+const SHORT_QUIET: f64 = -0.3 * MS;
+const FILL_QUIET: f64 = 0.6 * MS;
 const SHORT_VOICE: f64 = 0.5 * MS;
 /// Off by more than this, splices come thicker and may be rougher.
 const HURRY: f64 = 12.0 * MS;
@@ -117,7 +122,7 @@ impl Playout {
             let shortest = if quiet { longest * 3 / 4 } else { LAG_MIN };
             self.accelerate(shortest, longest, like);
         } else if excess < -short {
-            let needed = -excess as usize + 1;
+            let needed = (if quiet { FILL_QUIET } else { 0.0 } - excess) as usize + 1;
             let (shortest, longest) = if quiet { (needed.min(LAG_MAX), needed.clamp(LAG_MIN, LAG_MAX)) } else { (LAG_MIN, LAG_MAX) };
             self.expand(shortest, longest, like);
         }
@@ -130,6 +135,19 @@ impl Playout {
         let floor = &mut self.lead.floor;
         *floor = power.min(*floor * FLOOR_RISE).max(1e-9);
         power < (*floor * NOISE).clamp(QUIET_SURE, QUIET_MAX)
+    }
+
+    /// Nothing waits, and the next packet is overdue: what is left of the sound is stretched, to give the packet time to come.
+    pub(super) fn hold_out(&mut self) {
+        let left = self.line.len();
+        let runs_dry = self.state.is_playing() && self.buffer.len() == 0 && (OVERLAP..=FRAME_SAMPLES).contains(&left);
+        let overdue = self.now - self.next_media - self.control.fastest(self.now);
+        if !runs_dry || overdue < OVERDUE || self.held_out >= HELD_OUT_MAX {
+            return;
+        }
+        let before = self.counters.stretched_plus;
+        self.expand(LAG_MIN, LAG_MAX, LIKE_HURRY);
+        self.held_out += (self.counters.stretched_plus - before) as usize;
     }
 
     fn accelerate(&mut self, shortest: usize, longest: usize, like: f32) {

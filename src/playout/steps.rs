@@ -212,6 +212,7 @@ impl Playout {
         }
         state.seam_len = 0;
         state.concealed = 0;
+        self.held_out = 0;
         state.phase = Phase::Playing;
         self.line.append(samples, step);
         self.next_media += len as f64;
@@ -230,6 +231,7 @@ impl Playout {
                 return self.append_real(len, Step::Lbrr);
             }
         }
+        self.given_up.push(missing, self.made);
         self.conceal_lost(frame);
     }
 

@@ -8,6 +8,9 @@ const QUEUE_MS: f32 = 60.0;
 const QUEUE_TIMES: f32 = 1.5;
 const SUSPECT_MS: f32 = 40.0;
 const FULL_LOSS: f32 = 0.15;
+/// A queue that fills grows by this from each of the last three to the next, or loses so much of what is sent.
+const GROWS_MS: f32 = 3.0;
+const LOSES: f32 = 0.02;
 /// The least of so many round trips must lie above what the longest of so many was at best: a queue that stands makes all of
 /// them long, jitter only some.
 const LAST: usize = 4;
@@ -149,7 +152,13 @@ impl Width {
         });
         let best = self.best().unwrap_or(longest);
         let enough = if self.loss > FULL_LOSS { SUSPECT_MS } else { QUEUE_MS };
-        self.is_full = self.rtt_ms > best + enough && self.rtt_ms > best * QUEUE_TIMES;
+        let is_long = self.rtt_ms > best + enough && self.rtt_ms > best * QUEUE_TIMES;
+        let grows = self.last_rtts[LAST - 3..].is_sorted_by(|before, after| *after > before + GROWS_MS);
+        self.is_full = is_long && (grows || self.loss > LOSES);
+        if is_long && !self.is_full {
+            // A queue of ours would grow, or lose what finds no room: the way itself is that long now.
+            self.best = Some((longest, longest, now));
+        }
     }
 
     fn cut_for_queue(&mut self, now: Instant, rate: f32) {

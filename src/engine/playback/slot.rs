@@ -76,7 +76,7 @@ impl Slot {
     pub(super) fn set_delay(&mut self, bounds: DelayBounds) {
         if bounds != self.bounds {
             self.bounds = bounds;
-            self.playout.set_bounds(bounds.choice(), bounds.min_ms, bounds.max_ms);
+            self.playout.set_delay(bounds.choice());
         }
     }
 
