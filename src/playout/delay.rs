@@ -12,10 +12,10 @@ const BIN: f64 = 12.0;
 const BINS: usize = 4_096;
 /// Where the low end of the offsets is kept in the frame: 256 ms above its bottom.
 const HOME: f64 = 12_288.0;
-/// Forgetting: a packet counts 1/e of its weight after 4 s of voice.
-const MEMORY: f64 = 4.0 * 48_000.0;
-/// Share of packets that may come after the target.
-const LATE_SHARE: f64 = 0.003;
+/// Forgetting: a packet counts 1/e of its weight after 6 s of voice.
+const MEMORY: f64 = 6.0 * 48_000.0;
+/// Share of packets that may come after the target: one of all that is remembered, and a little.
+const LATE_SHARE: f64 = 0.002;
 /// Peaks older than this many windows of half a second are forgotten altogether: the target falls within 4 s.
 const RECENT: usize = 8;
 const WINDOW: f64 = 24_000.0;
@@ -152,7 +152,9 @@ impl DelayControl {
         if gap > STALE && self.fresh.is_none() {
             self.fresh = Some(f64::INFINITY);
         }
-        if arrival.start || gap > PAUSE {
+        // The first of a burst may be overtaken by the rest of it.
+        let in_burst = self.burst && gap < arrival.span / 2.0;
+        if arrival.start && !in_burst || gap > PAUSE {
             self.settle_pending();
             self.burst = true;
         }

@@ -14,9 +14,8 @@ const HALF: usize = 12_000;
 /// Excess left alone: 1 ms in silence, 5 ms in voice.
 const SPARE_QUIET: f64 = MS;
 const SPARE_VOICE: f64 = 5.0 * MS;
-/// Shortage left alone; silence is lengthened before there is one, so that voice need not be.
-const SHORT_QUIET: f64 = -0.3 * MS;
-const FILL_QUIET: f64 = 0.6 * MS;
+/// Shortage left alone.
+const SHORT_QUIET: f64 = 0.25 * MS;
 const SHORT_VOICE: f64 = 0.5 * MS;
 /// Off by more than this, splices come thicker and may be rougher.
 const HURRY: f64 = 12.0 * MS;
@@ -122,7 +121,7 @@ impl Playout {
             let shortest = if quiet { longest * 3 / 4 } else { LAG_MIN };
             self.accelerate(shortest, longest, like);
         } else if excess < -short {
-            let needed = (if quiet { FILL_QUIET } else { 0.0 } - excess) as usize + 1;
+            let needed = -excess as usize + 1;
             let (shortest, longest) = if quiet { (needed.min(LAG_MAX), needed.clamp(LAG_MIN, LAG_MAX)) } else { (LAG_MIN, LAG_MAX) };
             self.expand(shortest, longest, like);
         }

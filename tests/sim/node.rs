@@ -64,6 +64,7 @@ pub struct Node {
     pub keeps: bool,
     pub said: Vec<f32>,
     pub heard: Vec<f32>,
+    filled: Option<Instant>,
     /// All events, with the time since the start.
     pub events: Vec<(Duration, Event)>,
     pub states: HashMap<PeerId, CallState>,
@@ -100,6 +101,7 @@ impl Node {
             keeps: false,
             said: Vec::new(),
             heard: Vec::new(),
+            filled: None,
             events: Vec::new(),
             states: HashMap::new(),
             dropped_full: 0,
@@ -138,10 +140,13 @@ impl Node {
             let out = &mut out[..self.card.block];
             self.playback.fill(out, now);
             if self.keeps {
-                // A block that is late leaves a hole.
-                let at = (now - self.start).as_secs_f64() * 48_000.0;
-                self.heard.resize((at.round() as usize).max(self.heard.len()), 0.0);
+                // A card that stood still leaves a hole; its clock otherwise is its own.
+                let passed = self.filled.map_or(now - self.start, |filled| now - filled).as_secs_f64();
+                let due = (passed * 48_000.0 * (1.0 + self.card.ppm / 1e6)).round() as usize;
+                let hole = due.saturating_sub(self.filled.map_or(0, |_| out.len()));
+                self.heard.resize(self.heard.len() + if hole > 1 { hole } else { 0 }, 0.0);
                 self.heard.extend_from_slice(out);
+                self.filled = Some(now);
             }
         }
         if self.downlink.poll_timeout().is_some_and(|timer| timer <= now) {
