@@ -26,6 +26,7 @@ pub mod tap;
 pub mod wave;
 
 pub use crate::call::{CallState, Reason, SendReason, Sending};
+pub use crate::playout::Why;
 pub use command::{Command, SEALED_NOT_YET, Switch, Target, WORDS};
 pub use commander::Commander;
 pub use controls::{Controls, Holder};

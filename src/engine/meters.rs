@@ -7,6 +7,7 @@ use std::time::Instant;
 
 use super::wave::Wave;
 use crate::call::{CallState, SendReason, Sending, VoiceCounts};
+use crate::playout::Why;
 use crate::units::{Level, MAX_PEERS, PeerId};
 
 /// A count that only grows.
@@ -55,6 +56,21 @@ impl Gauge {
     #[must_use]
     pub fn get(&self) -> Option<f32> {
         Some(f32::from_bits(self.0.load(Relaxed))).filter(|value| value.is_finite())
+    }
+}
+
+/// Why the playout waits as long as it does; `None`: nothing was heard.
+#[derive(Debug, Default)]
+pub struct WhyCell(AtomicU8);
+
+impl WhyCell {
+    pub fn set(&self, why: Option<Why>) {
+        self.0.store(why.map_or(0, |why| why as u8 + 1), Relaxed);
+    }
+
+    #[must_use]
+    pub fn get(&self) -> Option<Why> {
+        Why::ALL.get(usize::from(self.0.load(Relaxed).checked_sub(1)?)).copied()
     }
 }
 
@@ -192,6 +208,7 @@ pub struct PeerMeters {
     pub stretched_samples: Counter,
     pub playout_delay_ms: Gauge,
     pub playout_target_ms: Gauge,
+    pub playout_why: WhyCell,
     pub drift_ppm: Gauge,
     pub peak: Needle,
     pub speaking: AtomicBool,
@@ -244,6 +261,7 @@ impl PeerMeters {
         ];
         gauges.into_iter().for_each(Gauge::clear);
         self.sending.set(None);
+        self.playout_why.set(None);
         let _ = self.peak.take();
         self.speaking.store(false, Relaxed);
         self.wave.clear();

@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 
 use super::minute::KINDS;
 use super::wave::Mark;
-use super::{Holder, PeerSnapshot, Roster, Sending, Snapshot};
+use super::{Holder, PeerSnapshot, Roster, Sending, Snapshot, Why};
 
 /// The fields of a `stats` event and what they mean: for the manual and the README.
 pub const STATS_FIELDS: &[(&str, &str)] = &[
@@ -59,6 +59,7 @@ pub const PEER_FIELDS: &[(&str, &str)] = &[
     ("rtt_ms", "round trip"),
     ("playout_delay_ms", "from a packet's arrival to its sound"),
     ("playout_target_ms", "what that delay is steered to"),
+    ("playout_why", "why: floor (the card allows no less), jitter, repair (copies are waited for), set (by the user); null: nothing heard"),
     ("stretched_ms", "sound added and taken away to steer it"),
     ("drift_ppm", "the difference between the two sound cards' clocks"),
     ("concealed_percent", "share of the voice that was made up"),
@@ -159,6 +160,7 @@ fn peer(peer: &PeerSnapshot, roster: &Roster) -> Value {
         "rtt_ms": decimals(peer.rtt_ms, 2),
         "playout_delay_ms": decimals(peer.playout_delay_ms, 2),
         "playout_target_ms": decimals(peer.playout_target_ms, 2),
+        "playout_why": peer.playout_why.map(why),
         "stretched_ms": decimals(Some(peer.stretched_samples as f32 / 48.0), 1),
         "drift_ppm": decimals(peer.drift_ppm, 1),
         "concealed_percent": decimals(peer.concealed_percent(), 3),
@@ -177,6 +179,15 @@ fn peer(peer: &PeerSnapshot, roster: &Roster) -> Value {
         "volume_percent": peer.volume,
         "muted": peer.muted,
     })
+}
+
+fn why(why: Why) -> &'static str {
+    match why {
+        Why::Floor => "floor",
+        Why::Jitter => "jitter",
+        Why::Repair => "repair",
+        Why::Set => "set",
+    }
 }
 
 fn sending(sending: Sending) -> Value {
@@ -228,7 +239,7 @@ mod tests {
     use std::time::{Duration, Instant};
 
     /// What scripts read: these names do not change.
-    const PROMISED: [&str; 17] = [
+    const PROMISED: [&str; 18] = [
         "peer",
         "format",
         "state",
@@ -244,6 +255,7 @@ mod tests {
         "rtt_ms",
         "playout_delay_ms",
         "playout_target_ms",
+        "playout_why",
         "mouth_to_ear_ms",
         "concealed_percent",
     ];

@@ -8,6 +8,7 @@ use super::controls::{Controls, Holder};
 use super::meters::{Meters, PeerMeters};
 use super::minute::Minute;
 use crate::call::{CallState, Sending};
+use crate::playout::Why;
 use crate::units::{Format, Level, PeerId};
 
 /// The estimated way of the peer's voice to this side's ear, ms each. `None`: not known.
@@ -76,6 +77,8 @@ pub struct PeerSnapshot {
     pub rtt_ms: Option<f32>,
     pub playout_delay_ms: Option<f32>,
     pub playout_target_ms: Option<f32>,
+    /// Why it is that.
+    pub playout_why: Option<Why>,
     pub drift_ppm: Option<f32>,
     pub heard_lost_percent: Option<f32>,
     pub heard_delay_ms: Option<f32>,
@@ -121,6 +124,7 @@ impl PeerSnapshot {
             rtt_ms: peer.rtt_ms.get(),
             playout_delay_ms: peer.playout_delay_ms.get(),
             playout_target_ms: peer.playout_target_ms.get(),
+            playout_why: peer.playout_why.get(),
             drift_ppm: peer.drift_ppm.get(),
             heard_lost_percent: peer.heard_lost_percent.get(),
             heard_delay_ms: peer.heard_delay_ms.get(),

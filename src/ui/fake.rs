@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use crate::engine::wave::{Column, Mark, Wave};
-use crate::engine::{CallState, Controls, Meters, Minute, Notice, PeerSnapshot, SendReason, Sending, Snapshot, Stack};
+use crate::engine::{CallState, Controls, Meters, Minute, Notice, PeerSnapshot, SendReason, Sending, Snapshot, Stack, Why};
 use crate::ui::app::App;
 use crate::units::{Format, Level, PeerId};
 
@@ -35,6 +35,7 @@ pub fn peer(slot: usize) -> PeerSnapshot {
         rtt_ms: Some(3.4),
         playout_delay_ms: Some(12.3),
         playout_target_ms: Some(14.0),
+        playout_why: Some(Why::Repair),
         drift_ppm: Some(32.0),
         heard_lost_percent: Some(0.2),
         heard_delay_ms: Some(38.2),

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
-use crate::engine::{CallState, PeerSnapshot, Reason, SendReason, Sending};
+use crate::engine::{CallState, PeerSnapshot, Reason, SendReason, Sending, Why};
 use crate::units::{Format, Level};
 
 /// Longest text of a peer that is drawn, characters.
@@ -203,6 +203,17 @@ pub fn send_reason(reason: SendReason) -> &'static str {
         SendReason::Bursts => "lost in bursts",
         SendReason::Narrow => "the way is narrow",
         SendReason::Easing => "losses have ended",
+    }
+}
+
+/// What decides how long a voice waits to be played.
+#[must_use]
+pub fn why(why: Why) -> &'static str {
+    match why {
+        Why::Floor => "no jitter to wait for",
+        Why::Jitter => "waiting out jitter",
+        Why::Repair => "waiting for repairs",
+        Why::Set => "playout set",
     }
 }
 

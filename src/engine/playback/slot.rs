@@ -142,6 +142,7 @@ impl Slot {
         meters.stretched_samples.set(counters.stretched_plus + counters.stretched_minus);
         meters.playout_delay_ms.set(self.playout.delay_ms().unwrap_or(f32::NAN));
         meters.playout_target_ms.set(self.playout.target_ms().unwrap_or(f32::NAN));
+        meters.playout_why.set(self.playout.delay_ms().map(|_| self.playout.why()));
         meters.drift_ppm.set(self.playout.drift().map_or(f32::NAN, |drift| drift.0));
     }
 

@@ -214,15 +214,18 @@ fn last_minute(buf: &mut Buffer, area: Rect, peer: &PeerSnapshot, scene: &Scene)
     strip::shares(buf, inner, 1, &peer.minute, theme);
 }
 
-/// Why the playout waits as long as it does, where that is known: the user's bounds.
-fn why(scene: &Scene) -> Option<String> {
+/// Why the playout waits as long as it does: the user's bounds, where there are any, else what it found.
+fn why(peer: &PeerSnapshot, scene: &Scene) -> Option<String> {
     let delay = scene.snapshot.delay;
-    (!delay.is_auto()).then(|| format!("set: {}", delay.words()))
+    if !delay.is_auto() {
+        return Some(format!("playout set: {}", delay.words()));
+    }
+    peer.playout_why.map(text::why).map(str::to_owned)
 }
 
 fn mouth_to_ear(buf: &mut Buffer, area: Rect, peer: &PeerSnapshot, scene: &Scene) {
     let theme = scene.theme;
-    let title = why(scene).map_or("Mouth to ear".into(), |why| format!("Mouth to ear; playout {why}"));
+    let title = why(peer, scene).map_or("Mouth to ear".into(), |why| format!("Mouth to ear; {why}"));
     let inner = paint::panel(buf, area, theme, theme.border, &title, (&total(peer), theme.title));
     let inner = Rect { x: inner.x + 1, width: inner.width.saturating_sub(2), ..inner };
     if inner.height < 2 {
