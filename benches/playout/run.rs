@@ -65,6 +65,9 @@ pub struct Measured {
     /// How much longer this side waits than the best fixed delay with as many late or concealed packets would (Moon,
     /// Kurose, Towsley 1998).
     pub beyond_best: f64,
+    /// The sharpest click at the ear, and at the mouth, dB.
+    pub click: f64,
+    pub click_said: f64,
     /// Until the delay is near where it belongs again after a disturbance, s: the worst.
     pub recovered: f64,
 }
@@ -97,6 +100,7 @@ pub fn run(scene: &Scene, listener: Listener, seed: u64, keep: Option<&FilePath>
     let rest: Vec<f64> = pieces.iter().filter(|heard| !in_first(heard)).filter_map(|heard| lag_ms(&heard)).collect();
     // A spurt that begins meanwhile is behind by its pre-roll, as every one is.
     let settled: Vec<Heard> = pieces.iter().filter(|heard| !in_first(heard)).copied().collect();
+    let edges: Vec<usize> = scene.stall.iter().flat_map(|(from, to)| [from, to]).map(|at| (at * 48_000.0) as usize).collect();
     let mut measured = Measured {
         first: quantile(first, 0.5),
         median: quantile(rest.clone(), 0.5),
@@ -107,6 +111,8 @@ pub fn run(scene: &Scene, listener: Listener, seed: u64, keep: Option<&FilePath>
         stretched: meters.stretched_samples.get() as f64 / 48.0 / talked * 60.0,
         kbits: (bytes + HEADERS * packets) as f64 * 8.0 / 1_000.0 / talked,
         beyond_best: 0.0,
+        click: ear::click(&world.nodes[1].heard, &edges),
+        click_said: ear::click(&world.nodes[0].said, &[]),
         recovered: scene.ends.iter().map(|end| recovered(&settled, *end)).fold(0.0, f64::max),
     };
     let missed = measured.late + measured.concealed;

@@ -66,9 +66,9 @@ pub fn print(rows: &[String], seeds: u64, keep: Option<&FilePath>) {
         }
     });
     println!(
-        "| network | listener | first 0.5 s | m2e median | p95 | concealed % (worst seed) | late % | repaired % | stretched ms/min | kbit/s | beyond best fixed ms | recovered s |"
+        "| network | listener | first 0.5 s | m2e median | p95 | concealed % (worst seed) | late % | repaired % | stretched ms/min | kbit/s | beyond best fixed ms | click dB (mouth's own) | recovered s |"
     );
-    println!("|---|---|---|---|---|---|---|---|---|---|---|---|");
+    println!("|---|---|---|---|---|---|---|---|---|---|---|---|---|");
     for (scene, listener) in lines {
         let same = cells.iter().filter(|cell| cell.scene.name == scene.name && cell.listener == listener);
         let all: Vec<Measured> = same.filter_map(|cell| *cell.measured.lock().expect("nobody panicked")).collect();
@@ -81,7 +81,7 @@ fn print_row(scene: &Scene, listener: Listener, all: &[Measured]) {
     let worst = |of: fn(&Measured) -> f64| all.iter().map(of).fold(0.0, f64::max);
     let recovered = if scene.ends.is_empty() { "-".into() } else { format!("{:.1}", worst(|m| m.recovered)) };
     println!(
-        "| {} | {listener:?} | {:.1} | {:.1} | {:.1} | {:.2} ({:.2}) | {:.2} | {:.2} | {:.0} | {:.0} | {:+.1} | {recovered} |",
+        "| {} | {listener:?} | {:.1} | {:.1} | {:.1} | {:.2} ({:.2}) | {:.2} | {:.2} | {:.0} | {:.0} | {:+.1} | {:.1} ({:.1}) | {recovered} |",
         scene.name,
         mean(|m| m.first),
         mean(|m| m.median),
@@ -93,5 +93,7 @@ fn print_row(scene: &Scene, listener: Listener, all: &[Measured]) {
         mean(|m| m.stretched),
         mean(|m| m.kbits),
         mean(|m| m.beyond_best),
+        worst(|m| m.click),
+        worst(|m| m.click_said),
     );
 }
