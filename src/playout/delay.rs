@@ -215,6 +215,16 @@ impl DelayControl {
         self.bottom(now) + self.low + wait.clamp(bounds.min, bounds.max.max(bounds.min))
     }
 
+    /// Of the packets that came later than `offset`, the share that came within `span` after that.
+    pub(super) fn chance(&self, now: f64, offset: f64, span: f64) -> f64 {
+        let bin = |y: f64| (y / BIN).clamp(0.0, BINS as f64) as usize;
+        let y = offset - self.bottom(now);
+        let weight = |from: usize, to: usize| self.bins[from.min(to)..to].iter().map(|bin| f64::from(*bin)).sum::<f64>();
+        let soon = weight(bin(y), bin(y + span));
+        let later = weight(bin(y + span), BINS);
+        soon / (soon + later).max(f64::MIN_POSITIVE)
+    }
+
     /// The fastest packets' offset.
     pub(super) fn fastest(&self, now: f64) -> f64 {
         self.bottom(now) + self.low

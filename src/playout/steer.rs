@@ -5,8 +5,10 @@ use super::stretch::{self, LAG_MAX, LAG_MIN, OVERLAP};
 use super::{MS, Playout};
 use crate::units::FRAME_SAMPLES;
 
-/// A packet is overdue when it could have come this long ago (2 ms).
+/// A packet is overdue when it could have come this long ago (2 ms), unless it is likely to come in time nevertheless.
 const OVERDUE: f64 = 2.0 * MS;
+/// So likely.
+const IN_TIME: f64 = 0.7;
 /// What waits is stretched by this much at the most until an overdue packet comes: 20 ms.
 const HELD_OUT_MAX: usize = 960;
 /// The least lead of the last quarter to half second counts: a card that asks in bursts is served at its worst.
@@ -14,6 +16,11 @@ const HALF: usize = 12_000;
 /// Excess left alone: 1 ms in silence, 5 ms in voice.
 const SPARE_QUIET: f64 = MS;
 const SPARE_VOICE: f64 = 5.0 * MS;
+/// Voice is shortened at once in the first second of a talk spurt (its pre-roll), and for more than this; else only when no
+/// pause has done it for so long.
+const FRESH: f64 = 1_000.0 * MS;
+const SPARE_PATIENT: f64 = 25.0 * MS;
+const PATIENCE: f64 = 1_000.0 * MS;
 /// Shortage left alone.
 const SHORT_QUIET: f64 = 0.25 * MS;
 const SHORT_VOICE: f64 = 0.5 * MS;
@@ -46,6 +53,9 @@ pub(super) struct Lead {
     spliced_at: f64,
     /// What the newest lengthening in voice added: taking that away again at once would be a tremolo.
     lengthened: f64,
+    /// Samples pulled when the spurt began, and since when there is too much.
+    began: Option<f64>,
+    over: Option<f64>,
     floor: f32,
 }
 
@@ -58,6 +68,8 @@ impl Lead {
             since: 0.0,
             spliced_at: f64::NEG_INFINITY,
             lengthened: 0.0,
+            began: None,
+            over: None,
             floor: QUIET_SURE,
         }
     }
@@ -65,6 +77,7 @@ impl Lead {
     /// Playing starts elsewhere.
     pub(super) fn restart(&mut self) {
         (self.this, self.last, self.samples, self.lengthened) = (f64::INFINITY, f64::INFINITY, 0, 0.0);
+        (self.began, self.over) = (None, None);
     }
 
     pub(super) fn push(&mut self, now: f64, lead: f64, samples: usize) {
@@ -81,6 +94,17 @@ impl Lead {
 
     pub(super) fn least(&self) -> Option<f64> {
         Some(self.this.min(self.last)).filter(|lead| lead.is_finite())
+    }
+
+    /// Whether voice may be shortened by `excess`, when so many samples have been pulled.
+    fn is_long_enough(&mut self, pulled: f64, excess: f64) -> bool {
+        let began = *self.began.get_or_insert(pulled);
+        if excess < SPARE_VOICE {
+            self.over = None;
+            return true;
+        }
+        let over = *self.over.get_or_insert(pulled);
+        excess > SPARE_PATIENT || pulled - began < FRESH || pulled - over > PATIENCE
     }
 
     fn shift(&mut self, by: f64) {
@@ -101,6 +125,7 @@ impl Playout {
         let excess = self.excess();
         let quiet = self.is_quiet();
         let hurry = excess.abs() > HURRY;
+        let may_shorten = self.lead.is_long_enough(self.pulled, excess) || quiet;
         let apart = match (quiet, hurry) {
             (true, _) => APART_QUIET,
             (_, true) => APART_HURRY,
@@ -116,7 +141,7 @@ impl Playout {
             (_, true) => LIKE_HURRY,
             _ => LIKE,
         };
-        if excess >= spare {
+        if excess >= spare && may_shorten {
             let longest = if quiet { LAG_QUIET } else { LAG_MAX }.min(excess as usize);
             let shortest = if quiet { longest * 3 / 4 } else { LAG_MIN };
             self.accelerate(shortest, longest, like);
@@ -139,9 +164,13 @@ impl Playout {
     /// Nothing waits, and the next packet is overdue: what is left of the sound is stretched, to give the packet time to come.
     pub(super) fn hold_out(&mut self) {
         let left = self.line.len();
-        let runs_dry = self.state.is_playing() && self.buffer.len() == 0 && (OVERLAP..=FRAME_SAMPLES).contains(&left);
+        // The last chance: after this pull there is too little left to be stretched.
+        let runs_dry = self.state.is_playing() && self.buffer.len() == 0 && (OVERLAP..self.wanted + OVERLAP).contains(&left);
         let overdue = self.now - self.next_media - self.control.fastest(self.now);
         if !runs_dry || overdue < OVERDUE || self.held_out >= HELD_OUT_MAX {
+            return;
+        }
+        if self.control.chance(self.now, self.now - self.next_media, left as f64) > IN_TIME {
             return;
         }
         let before = self.counters.stretched_plus;
