@@ -17,7 +17,7 @@
 //! ```text
 //! mic callback --samples--> ring --> sender [Uplink] --media--> socket
 //! receiver [Downlink] --Packet--> a ring a peer --> playback callback [Playback] --mixed--> card
-//! receiver --SendPlan--> sender          sender --counts--> receiver
+//! receiver --SendPlan, Resend--> sender  sender --counts--> receiver
 //! sender, playouts --taps--> disk        Playback --far-end ring--> (echo reference)
 //! ui, control --Command--> receiver, devices, disk       Notice --> ui, control       Controls, Meters: atomics
 //! ```
