@@ -109,7 +109,7 @@ impl<E: Speak> Voice<E> {
         self.sent.fill(None);
     }
 
-    /// Takes one leaving frame; true when a packet is complete: see [`Voice::packets`].
+    /// Takes one leaving frame; true when a packet is complete: see [`Voice::back`].
     pub(crate) fn handle(&mut self, leaving: &Leaving<'_>) -> bool {
         if leaving.first {
             self.forget();
