@@ -195,11 +195,8 @@ impl Downlink {
         let Some(id) = self.hearing(now, id).map(|peer| peer.id) else { return };
         let Some(peer) = self.peers[id.slot()].as_deref_mut() else { return };
         let arrival = Arrival { now, from, bytes, can_ask: repair::can_ask(peer) };
-        let mut sink = |packet: Packet| {
-            self.recorder.record(id, &packet);
-            sink(id, packet);
-        };
-        match peer.media.handle_rtp(arrival, packet, &mut self.streams, &mut sink) {
+        let taken = peer.media.handle_rtp(arrival, packet, &mut self.streams, &mut self.recorder.on_the_way(id, sink));
+        match taken {
             Ok(()) => {
                 self.heard_media(now, id, from, Format::Rtp);
                 self.hasten_report(now, id);
@@ -213,11 +210,7 @@ impl Downlink {
         let id = self.media_from(from, None).or_else(|| self.knock_media(now, from, Format::Pcm, 0));
         let Some(id) = self.hearing(now, id).map(|peer| peer.id) else { return };
         let Some(peer) = self.peers[id.slot()].as_deref_mut() else { return };
-        let mut sink = |packet: Packet| {
-            self.recorder.record(id, &packet);
-            sink(id, packet);
-        };
-        peer.media.handle_seed(now, bytes, &mut self.streams, &mut sink);
+        peer.media.handle_seed(now, bytes, &mut self.streams, &mut self.recorder.on_the_way(id, sink));
         self.heard_media(now, id, from, Format::Pcm);
     }
 

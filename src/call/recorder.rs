@@ -131,6 +131,14 @@ impl Recorder {
         });
     }
 
+    /// Records each packet of this peer before `sink` gets it.
+    pub(super) fn on_the_way(&mut self, id: PeerId, sink: &mut impl FnMut(PeerId, Packet)) -> impl FnMut(Packet) {
+        move |packet| {
+            self.record(id, &packet);
+            sink(id, packet);
+        }
+    }
+
     /// A peer's playout begins: a tape of its own.
     pub(super) fn open(&mut self, now: Instant, id: PeerId) {
         self.end(now, id);

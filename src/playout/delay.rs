@@ -197,9 +197,14 @@ impl DelayControl {
         }
     }
 
+    /// What the network asks for, above the fastest packets.
+    fn wait(&self) -> f64 {
+        (self.high + ABOVE).max(self.low + FLOOR) + self.caution - self.low
+    }
+
     /// What decides the target.
     pub(super) fn why(&self, bounds: Bounds) -> Why {
-        let wait = (self.high + ABOVE).max(self.low + FLOOR) + self.caution - self.low;
+        let wait = self.wait();
         let held_up = self.held_up.iter().copied().fold(f64::NEG_INFINITY, f64::max);
         match () {
             () if wait < bounds.min || wait > bounds.max => Why::Set,
@@ -211,8 +216,7 @@ impl DelayControl {
 
     /// The offset at which playout should stand: media time = clock - target.
     pub(super) fn target(&self, now: f64, bounds: Bounds) -> f64 {
-        let wait = (self.high + ABOVE).max(self.low + FLOOR) + self.caution - self.low;
-        self.bottom(now) + self.low + wait.clamp(bounds.min, bounds.max.max(bounds.min))
+        self.bottom(now) + self.low + self.wait().clamp(bounds.min, bounds.max.max(bounds.min))
     }
 
     /// Of the packets that came later than `offset`, the share that came within `span` after that.

@@ -66,11 +66,8 @@ impl Downlink {
         }
         let id = peer.id;
         let arrival = Arrival { now, from, bytes, can_ask: false };
-        let mut sink = |packet: Packet| {
-            self.recorder.record(id, &packet);
-            sink(id, packet);
-        };
-        match peer.media.handle_rtx(arrival, packet, &mut sink) {
+        let taken = peer.media.handle_rtx(arrival, packet, &mut self.recorder.on_the_way(id, sink));
+        match taken {
             Ok(()) => {}
             Err(Dropped::Malformed) => self.net.dropped_malformed += 1,
             Err(Dropped::Unknown) => self.net.dropped_unknown += 1,
