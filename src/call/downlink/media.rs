@@ -112,15 +112,16 @@ impl Media {
         self.received_packets += 1;
         self.received_bytes += bytes as u64;
         let Some(Content { codec, payload, copies }) = content else { return Ok(()) };
+        let begins = source.begins(header.seq, header.time, header.marker, codec.clock_rate());
+        source.measure(now, header.time, begins, codec.clock_rate());
         let make = |stream, seq, time, origin| {
             let mut made = Packet::new(stream, seq, time, codec, now, payload)?;
-            (made.marker, made.origin) = (header.marker, origin);
+            (made.marker, made.origin) = (begins, origin);
             Some(made)
         };
         let (held_seq, seq) = match numbered {
             Numbered::Held => {
                 source.held = make(0, ExtSeq::default(), header.time, Origin::Media).map(Box::new);
-                source.measure(now, header.time, header.marker, codec.clock_rate());
                 return Ok(());
             }
             Numbered::Proven(first, second) => {
@@ -130,14 +131,13 @@ impl Media {
             }
             Numbered::Next(seq) => (None, seq),
         };
-        source.measure(now, header.time, header.marker, codec.clock_rate());
         if !self.is_heard(at, held_seq.is_some(), now, streams) {
             return Ok(());
         }
         let ticks = self.learn(codec, header.payload_type, payload);
         let reach = copies.as_ref().map_or(0, |blocks| reach(blocks, ticks));
         let frame = Duration::from_secs_f32(self.packet_ms / 1_000.0);
-        let seen = Seen { now, seq, time: header.time, marker: header.marker, frame, ticks, reach };
+        let seen = Seen { now, seq, time: header.time, marker: begins, frame, ticks, reach };
         self.wants.handle(&self.sources[at], seen, arrival.can_ask && codec == Codec::Opus);
         let source = &mut self.sources[at];
         if let (Some(first), Some(held)) = (held_seq, source.held.take()) {

@@ -29,6 +29,27 @@ pub(super) enum Numbered {
     Proven(ExtSeq, ExtSeq),
 }
 
+/// The marker begins a talk spurt (RFC 3551, 4.1). ffmpeg marks every packet: then none of them does.
+#[derive(Debug, Default)]
+struct Marks {
+    /// The packet before, if it was marked.
+    last: Option<(Seq, RtpTime)>,
+    always: bool,
+}
+
+impl Marks {
+    fn begins(&mut self, seq: Seq, time: RtpTime, marker: bool, clock_rate: u32) -> bool {
+        if !marker {
+            *self = Self::default();
+            return false;
+        }
+        // No spurt is as short as one packet (of an eighth of a second at the most).
+        let follows = |(before, then): (Seq, RtpTime)| seq.since(before) == 1 && time.since(then).unsigned_abs() <= clock_rate / 8;
+        self.always |= self.last.replace((seq, time)).is_some_and(follows);
+        !self.always
+    }
+}
+
 /// What is known of one source.
 #[derive(Debug)]
 pub(super) struct Source {
@@ -58,6 +79,7 @@ pub(super) struct Source {
     measured: bool,
     previous: Option<(Instant, RtpTime)>,
     in_burst: bool,
+    marks: Marks,
     last_report: Option<(u32, Instant)>,
 }
 
@@ -84,6 +106,7 @@ impl Source {
             measured: false,
             previous: None,
             in_burst: false,
+            marks: Marks::default(),
             last_report: None,
         }
     }
@@ -167,9 +190,14 @@ impl Source {
         self.measured.then_some(self.jitter_ms)
     }
 
+    /// Whether this packet begins a talk spurt.
+    pub(super) fn begins(&mut self, seq: Seq, time: RtpTime, marker: bool, clock_rate: u32) -> bool {
+        self.marks.begins(seq, time, marker, clock_rate)
+    }
+
     /// Interarrival jitter (RFC 3550, A.8). A spurt's pre-roll comes as a burst with true times: its packets gain their
     /// own length on the clock one after the other, which is no jitter of the network, and is left out.
-    pub(super) fn measure(&mut self, arrival: Instant, time: RtpTime, marker: bool, clock_rate: u32) {
+    pub(super) fn measure(&mut self, arrival: Instant, time: RtpTime, begins: bool, clock_rate: u32) {
         let previous = self.previous.replace((arrival, time));
         let Some((then, before)) = previous else {
             self.in_burst = true;
@@ -178,7 +206,7 @@ impl Source {
         let waited = arrival.saturating_duration_since(then).as_secs_f32() * 1_000.0;
         let spoken = time.since(before) as f32 * 1_000.0 / clock_rate as f32;
         let change = waited - spoken;
-        if marker {
+        if begins {
             self.in_burst = true;
             return;
         }
@@ -362,6 +390,21 @@ mod tests {
         assert!((source.jitter_ms().expect("measured") - 4.0).abs() < 0.1);
         source.measure(start, RtpTime(1 << 31), false, 48_000);
         assert!((source.jitter_ms().expect("measured") - 4.0).abs() < 0.1, "another clock is not jitter");
+    }
+
+    #[test]
+    fn a_marker_on_every_packet_begins_no_spurt_but_the_first() {
+        let begins = |packets: &[(u16, u32, bool)]| -> Vec<u16> {
+            let mut marks = Marks::default();
+            let starts = packets.iter().filter(|(seq, time, marker)| marks.begins(Seq(*seq), RtpTime(*time), *marker, 48_000));
+            starts.map(|(seq, ..)| *seq).collect()
+        };
+        let all: Vec<_> = (0..100).map(|n: u16| (n, u32::from(n) * 960, true)).collect();
+        assert_eq!(begins(&all), [0]);
+        let with_losses: Vec<_> = all.iter().copied().filter(|(seq, ..)| *seq < 2 || seq % 3 != 0).collect();
+        assert_eq!(begins(&with_losses), [0], "a loss does not make its successor a start");
+        let spurts = [(0, 0, true), (1, 480, false), (2, 48_000, true), (3, 48_480, false), (4, 96_000, true), (5, 144_000, true)];
+        assert_eq!(begins(&spurts), [0, 2, 4, 5]);
     }
 
     #[test]
