@@ -3,7 +3,7 @@
 //! ```text
 //! cargo bench --bench playout                      the whole table, seeds 1 to 20
 //! cargo bench --bench playout -- bursts --seeds 3  the rows whose name holds that word
-//! cargo bench --bench playout -- --keep DIR        keeps seed 1's sound for tests/measure/quality.py
+//! cargo bench --bench playout -- --keep DIR        keeps the sound for tests/measure/quality.py
 //! VOICETUI_SPEECH=FILE cargo bench ...             another talker: a WAV file of 48 kHz mono
 //! ```
 

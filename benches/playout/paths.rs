@@ -1,5 +1,6 @@
 //! The networks of the grid: what becomes of a datagram sent at some moment, the same for the same seed.
 
+use std::ops::Range;
 use std::time::{Duration, Instant};
 
 use rand::rngs::StdRng;
@@ -16,6 +17,8 @@ pub enum Path {
     Normal { mean: f64, deviation: f64, loss: f64 },
     /// 2 ms and an exponential 1 ms more; each 2 to 5 s all is held up for 20 to 80 ms and then comes at once.
     Wifi,
+    /// The LAN between two busy computers: each 0.5 to 3 s nothing moves for 3 to 15 ms.
+    Busy,
     /// The LAN with Gilbert's and Elliott's losses: `share` lost, in bursts of `length` on average.
     Bursts { share: f64, length: f64 },
     /// The LAN, with nothing getting through between these seconds.
@@ -28,6 +31,7 @@ pub enum Path {
 pub fn fate(path: Path, seed: u64, start: Instant) -> Fate {
     let mut rng = StdRng::seed_from_u64(seed);
     let mut held = Held { until: 0.0, next: 3_000.0 };
+    let mut computer = Held { until: 0.0, next: 1_000.0 };
     let mut bad = false;
     Box::new(move |now| {
         let sent = (now - start).as_secs_f64() * 1_000.0;
@@ -35,7 +39,12 @@ pub fn fate(path: Path, seed: u64, start: Instant) -> Fate {
         let (delay, lost) = match path {
             Path::Lan { loss } => (lan, rng.random_bool(loss)),
             Path::Normal { mean, deviation, loss } => ((mean + deviation * normal(&mut rng)).max(0.2), rng.random_bool(loss)),
-            Path::Wifi => (held.delay(sent, &mut rng), false),
+            Path::Wifi => {
+                let stands = held.delay(sent, 20.0..80.0, 2_000.0..5_000.0, &mut rng);
+                let usual = 2.0 - (1.0 - rng.random::<f64>()).ln();
+                (usual.max(2.0 + stands), false)
+            }
+            Path::Busy => (lan + computer.delay(sent, 3.0..15.0, 500.0..3_000.0, &mut rng), false),
             Path::Bursts { share, length } => {
                 let leave = 1.0 / length;
                 bad = rng.random_bool(if bad { 1.0 - leave } else { leave * share / (1.0 - share) });
@@ -48,22 +57,22 @@ pub fn fate(path: Path, seed: u64, start: Instant) -> Fate {
     })
 }
 
-/// A radio that now and then waits for its turn.
+/// What now and then stands still, a radio or a computer, and then lets through all at once.
 struct Held {
     until: f64,
     next: f64,
 }
 
 impl Held {
-    fn delay(&mut self, sent: f64, rng: &mut StdRng) -> f64 {
+    /// How long a datagram sent now waits: it stands still for a time out of `long`, with a time out of `apart` between. All in ms.
+    fn delay(&mut self, sent: f64, long: Range<f64>, apart: Range<f64>, rng: &mut StdRng) -> f64 {
         if sent >= self.next {
-            self.until = self.next + rng.random_range(20.0..80.0);
-            self.next = self.until + rng.random_range(2_000.0..5_000.0);
+            self.until = self.next + rng.random_range(long.clone());
+            self.next = self.until + rng.random_range(apart);
         }
-        let usual = 2.0 - (1.0 - rng.random::<f64>()).ln();
+        let left = self.until - sent;
         // What was held comes in order, a fifth of a millisecond apart.
-        let queue = if sent < self.until { self.until - sent + (1.0 - (self.until - sent) / 80.0) * 1.6 } else { 0.0 };
-        usual.max(queue + 2.0)
+        if left > 0.0 { left + (1.0 - left / long.end) * 0.02 * long.end } else { 0.0 }
     }
 }
 
