@@ -72,7 +72,7 @@ impl Held {
         }
         let left = self.until - sent;
         // What was held comes in order, a fifth of a millisecond apart.
-        if left > 0.0 { left + (1.0 - left / long.end) * 0.02 * long.end } else { 0.0 }
+        if left > 0.0 { left + 0.02 * (long.end - left) } else { 0.0 }
     }
 }
 
