@@ -12,10 +12,15 @@ use crate::units::SAMPLE_RATE;
 /// More channels than any microphone has; bounds the scratch buffers.
 pub(super) const CHANNELS_MAX: u16 = 64;
 
+/// Blocks a second that most hosts are asked for: 5 ms each.
+pub(super) const PACE: u32 = 200;
+
 pub(super) struct Choice {
     pub format: StreamFormat,
     pub sample: SampleFormat,
     limits: SupportedBufferSize,
+    /// Blocks a second to wish for.
+    pace: u32,
 }
 
 pub(super) enum Refusal {
@@ -26,20 +31,26 @@ pub(super) enum Refusal {
 impl Choice {
     /// The blocks to ask for, one after the other.
     pub(super) fn attempts(&self) -> impl Iterator<Item = BufferSize> + use<> {
-        let mut sizes = super::block_sizes(self.format.rate, self.limits).to_vec();
+        let mut sizes = super::block_sizes(self.wished(), self.format.rate, self.limits).to_vec();
         sizes.dedup();
         sizes.into_iter()
     }
 
-    /// A sentence when the block is not the 5 ms that were wished for.
+    /// Frames a block.
+    fn wished(&self) -> u32 {
+        self.format.rate / self.pace
+    }
+
+    /// A sentence when the block is much longer than what was wished for.
     pub(super) fn remark(&self, got: BufferSize, block: Option<u32>, direction: Direction) -> Option<String> {
-        let wished = self.format.rate / 200;
+        let wished = self.wished();
         let noun = direction.noun();
         match (got, block) {
             (BufferSize::Default, None) => Some(format!("The {noun} takes no small blocks: expect a longer delay.")),
             (_, Some(block)) if block > wished + wished / 2 => {
                 let ms = f64::from(block) * 1e3 / f64::from(self.format.rate);
-                Some(format!("The {noun} works in blocks of {ms:.0} ms instead of 5: expect a longer delay."))
+                let wished = 1_000 / self.pace;
+                Some(format!("The {noun} works in blocks of {ms:.0} ms instead of {wished}: expect a longer delay."))
             }
             _ => None,
         }
@@ -52,7 +63,8 @@ pub(super) fn choose(device: &Device, direction: Direction) -> Result<Choice, Re
         Direction::Input => device.supported_input_configs().map_err(Refusal::Error)?.collect(),
         Direction::Output => device.supported_output_configs().map_err(Refusal::Error)?.collect(),
     };
-    best(&ranges).ok_or(Refusal::Nothing)
+    let pace = device.id().map_or(PACE, |id| super::wished_pace(id.host()));
+    best(&ranges).map(|choice| Choice { pace, ..choice }).ok_or(Refusal::Nothing)
 }
 
 fn best(ranges: &[SupportedStreamConfigRange]) -> Option<Choice> {
@@ -72,6 +84,7 @@ fn best(ranges: &[SupportedStreamConfigRange]) -> Option<Choice> {
             format: StreamFormat { rate, channels: range.channels() },
             sample: range.sample_format(),
             limits: *range.buffer_size(),
+            pace: PACE,
         })
 }
 
@@ -133,7 +146,9 @@ mod tests {
         assert_eq!(sizes, [BufferSize::Fixed(220), BufferSize::Fixed(441), BufferSize::Default]);
         assert_eq!(choice.remark(sizes[0], Some(220), Direction::Input), None);
         assert!(choice.remark(sizes[1], Some(441), Direction::Input).is_some_and(|text| text.contains("10 ms")));
+        let sizes: Vec<BufferSize> = Choice { pace: 100, ..choice }.attempts().collect();
+        assert_eq!(sizes, [BufferSize::Fixed(441), BufferSize::Default]);
         let limits = SupportedBufferSize::Range { min: 1_024, max: 4_096 };
-        assert_eq!(super::super::block_sizes(48_000, limits)[0], BufferSize::Fixed(1_024));
+        assert_eq!(super::super::block_sizes(240, 48_000, limits)[0], BufferSize::Fixed(1_024));
     }
 }
