@@ -3,12 +3,16 @@
 use super::process::Voicetui;
 use super::pulse::Pulse;
 use super::signal::{RATE, chirps, heard_share, read_wav, wav};
+use super::steady::comes_out;
 
 #[test]
 fn a_voice_goes_in_at_one_sound_card_and_comes_out_at_the_other() {
+    comes_out(0.8, heard_over_two_cards);
+}
+
+fn heard_over_two_cards() -> Option<(f64, String)> {
     let (here, there) = (tempfile::tempdir().expect("a directory"), tempfile::tempdir().expect("a directory"));
-    let Some(card_a) = Pulse::start(here.path()) else { return };
-    let Some(card_b) = Pulse::start(there.path()) else { return };
+    let (card_a, card_b) = (Pulse::start(here.path())?, Pulse::start(there.path())?);
     let b = Voicetui::start(there.path(), &["--host", "pulseaudio", "--auto-answer", "all"], &card_b.env());
     let address = format!("127.0.0.1:{}", b.port);
     let mut a = Voicetui::start(here.path(), &["--host", "pulseaudio", &address], &card_a.env());
@@ -20,15 +24,19 @@ fn a_voice_goes_in_at_one_sound_card_and_comes_out_at_the_other() {
     card_a.speak(&voice);
     let stats = b.wait_growth("received_packets", 50);
     let (share, lag) = heard_share(&voice, &ear.heard());
-    assert!(share >= 0.8, "only {share:.2} of the voice came out (lag {lag:.3} s); {stats}");
     a.say("talk off");
     a.quit();
     b.wait("the hang-up", |event| event["event"] == "state" && event["state"] == "hung up");
     b.quit();
+    Some((share, format!("lag {lag:.3} s; {stats}")))
 }
 
 #[test]
 fn two_files_and_a_recording_need_no_sound_card() {
+    comes_out(0.9, heard_from_file_to_file);
+}
+
+fn heard_from_file_to_file() -> Option<(f64, String)> {
     let dir = tempfile::tempdir().expect("a directory");
     let voice = chirps(6);
     let (mouth, ear, records) = (dir.path().join("mouth.wav"), dir.path().join("ear.wav"), dir.path().join("records"));
@@ -47,12 +55,12 @@ fn two_files_and_a_recording_need_no_sound_card() {
     // The microphone is open from the call on, so its first moments pass while the other side picks up.
     let voice = &voice[RATE / 2..];
     let (share, _) = heard_share(voice, &read_wav(&ear));
-    assert!(share >= 0.9, "only {share:.2} of the voice came out");
     let recorded: Vec<f64> = std::fs::read_dir(&records)
         .expect("recordings")
         .map(|entry| heard_share(voice, &read_wav(&entry.expect("an entry").path())).0)
         .collect();
-    assert!(recorded.iter().any(|share| *share >= 0.9), "no recording holds the voice: {recorded:?}");
+    let best = recorded.iter().copied().fold(0.0, f64::max);
+    Some((share.min(best), format!("played {share:.2}, recorded {recorded:?}")))
 }
 
 #[test]

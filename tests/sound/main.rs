@@ -8,3 +8,4 @@ mod process;
 mod pulse;
 mod seed;
 mod signal;
+mod steady;
