@@ -197,7 +197,7 @@ pub fn copies(sending: Sending) -> String {
 #[must_use]
 pub fn send_reason(reason: SendReason) -> &'static str {
     match reason {
-        SendReason::Unheard => "no reports yet",
+        SendReason::Unheard => "few reports yet",
         SendReason::Clean => "all arrives",
         SendReason::Loss => "packets get lost",
         SendReason::Bursts => "lost in bursts",

@@ -9,7 +9,7 @@ use crate::units::Seq;
 use crate::wire::xr::VoipMetrics;
 
 /// Above so much loss, percent, one copy of each frame travels, two, three, four: what then remains is a thousandth or so.
-const UP: [f32; COPIES_MAX] = [0.75, 2.5, 8.0, 22.0];
+const UP: [f32; COPIES_MAX] = [0.75, 2.5, 9.0, 28.0];
 /// A step is given back below this share of its loss, after good reports for so long; longer if that proved too soon.
 const BACK: f32 = 0.5;
 const HOLD: Duration = Duration::from_secs(10);
@@ -20,6 +20,8 @@ const SETTLED: Duration = Duration::from_secs(60);
 /// The loss is that of the last 200 packets or so, and of no fewer than 140: one lost packet is no reason.
 const MEMORY_PACKETS: f32 = 200.0;
 const FEWEST_PACKETS: f32 = 140.0;
+/// Until so many reports came, one copy travels on trust: the first words shall not be what the network is learned from.
+const FIRST_REPORTS: u8 = 4;
 /// Packets between two reports beyond which their numbers are not of one stream.
 const PACKETS_MAX: u32 = 5_000;
 /// Jitter of so many frames: packets overtake each other.
@@ -108,6 +110,8 @@ pub(super) struct Armour {
     /// Packets and losses, forgetting.
     expected: f32,
     lost: f32,
+    /// With packets in them, as far as they matter.
+    reports: u8,
     /// Steps taken.
     level: u8,
     good_for: Duration,
@@ -133,6 +137,7 @@ impl Armour {
         self.last = Some((heard.highest_seq, heard.cumulative_lost, now));
         self.jitter_ms = heard.jitter_ms;
         if packets > 0.0 {
+            self.reports = self.reports.saturating_add(1);
             let keep = (-packets / MEMORY_PACKETS).exp();
             (self.expected, self.lost) = (self.expected * keep + packets, (self.lost * keep + lost).max(-2.0));
         }
@@ -245,9 +250,10 @@ impl Armour {
     fn wish(&self, bounds: &Bounds) -> Choice {
         let frame_ms = bounds.frame_ms;
         let copies = match (bounds.takes_red, self.level, self.pattern) {
-            (false, ..) | (_, 0, _) => 0,
+            (false, ..) => 0,
+            (_, 0, _) => u8::from(self.reports < FIRST_REPORTS),
             (_, level, Pattern::Single) => level,
-            (_, level, _) => level.max(2),
+            (_, level, _) => (level + 1).min(COPIES_MAX as u8),
         };
         let farthest = (REACH_MS.max(self.covered_ms) / frame_ms as f32) as u8;
         let reach = match self.pattern {
@@ -299,7 +305,7 @@ impl Armour {
         let is_narrow =
             (choice.copies, choice.frame_ms) != (wish.copies, wish.frame_ms) || choice.bitrate < wish.bitrate && choice.copies == 0;
         choice.reason = match (self.last, self.level, self.pattern) {
-            (None, 0, _) => SendReason::Unheard,
+            (_, 0, _) if self.reports < FIRST_REPORTS => SendReason::Unheard,
             _ if is_narrow => SendReason::Narrow,
             (_, 0, _) => SendReason::Clean,
             _ if self.good_for > Duration::ZERO && self.rate() < UP[0] * BACK => SendReason::Easing,
