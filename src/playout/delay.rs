@@ -188,6 +188,11 @@ impl DelayControl {
 
     /// A slot whose own packet is missing was, or could have been, filled at this time by redundancy.
     pub(super) fn observe_repair(&mut self, arrival: Arrival) {
+        if arrival.at - self.last_at > PAUSE {
+            // The first packets of a spurt are gone: their copies come with the rest of its burst.
+            self.settle_pending();
+            (self.burst, self.last_at) = (true, arrival.at);
+        }
         if !self.burst && self.fresh.is_none() {
             let held_up = self.held_up;
             self.commit(&arrival, f64::INFINITY);
