@@ -35,6 +35,13 @@ const ABOVE: f64 = 24.0;
 const FLOOR: f64 = 48.0;
 /// Extra wait at the start of a stream, before anything is known: 10 ms, gone after a second.
 const CAUTION: f64 = 480.0;
+/// Up to here above the fastest packets the target comes down slowly: by 0.2 ms a second of voice. What comes and goes every
+/// few seconds, the stalls of a busy computer (10 ms) or copies of lost packets (60 ms), shall not pull the voice to and fro.
+const COMFORT: f64 = 480.0;
+const COMFORT_REPAIRS: f64 = 2_880.0;
+const EASE: f64 = 0.0002;
+/// The newest copy that was of use is no older: 10 s.
+const REPAIRS: f64 = 480_000.0;
 /// Heaviest weight before all are scaled down.
 const WEIGHT_MAX: f32 = 1e12;
 
@@ -105,6 +112,7 @@ pub(super) struct DelayControl {
     pending: Option<Arrival>,
     last_at: f64,
     outage: bool,
+    repaired_at: f64,
     /// Until then, what lies above this in the frame came by a path that is gone.
     old_path: (f64, f64),
 }
@@ -132,6 +140,7 @@ impl DelayControl {
             pending: None,
             last_at: 0.0,
             outage: false,
+            repaired_at: f64::NEG_INFINITY,
             old_path: (f64::NEG_INFINITY, 0.0),
         }
     }
@@ -194,6 +203,7 @@ impl DelayControl {
             (self.burst, self.last_at) = (true, arrival.at);
         }
         if !self.burst && self.fresh.is_none() {
+            self.repaired_at = arrival.at;
             let held_up = self.held_up;
             self.commit(&arrival, f64::INFINITY);
             if self.held_up != held_up && self.window.count > 0 {
@@ -299,7 +309,10 @@ impl DelayControl {
             self.judge_window();
             self.close_window(arrival.at);
         }
-        self.high = self.find_high();
+        let repairs = arrival.at - self.repaired_at < REPAIRS;
+        let comfort = self.low + if repairs { COMFORT_REPAIRS } else { COMFORT };
+        let eased = (self.high - arrival.span * EASE).min(comfort);
+        self.high = self.find_high().max(eased);
     }
 
     fn add(&mut self, y: f64, span: f64) {

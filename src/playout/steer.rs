@@ -17,13 +17,13 @@ const HALF: usize = 12_000;
 const SPARE_QUIET: f64 = MS;
 const SPARE_VOICE: f64 = 5.0 * MS;
 /// Voice is shortened at once in the first second of a talk spurt (its pre-roll), and for more than this; else only when no
-/// pause has done it for so long.
+/// pause has done it for a second, or for as much longer as the excess is smaller.
 const FRESH: f64 = 1_000.0 * MS;
 const SPARE_PATIENT: f64 = 25.0 * MS;
 const PATIENCE: f64 = 1_000.0 * MS;
 /// Shortage left alone.
 const SHORT_QUIET: f64 = 0.25 * MS;
-const SHORT_VOICE: f64 = 0.5 * MS;
+const SHORT_VOICE: f64 = 2.0 * MS;
 /// Off by more than this, splices come thicker and may be rougher.
 const HURRY: f64 = 12.0 * MS;
 /// Samples between splices: in voice, in a hurry, in silence.
@@ -104,7 +104,7 @@ impl Lead {
             return true;
         }
         let over = *self.over.get_or_insert(pulled);
-        excess > SPARE_PATIENT || pulled - began < FRESH || pulled - over > PATIENCE
+        excess > SPARE_PATIENT || pulled - began < FRESH || pulled - over > PATIENCE * SPARE_PATIENT / excess
     }
 
     fn shift(&mut self, by: f64) {

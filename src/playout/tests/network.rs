@@ -106,9 +106,12 @@ fn spikes_are_survived_and_forgotten() {
         sim.run(5.0);
         sim.measure_anew();
         sim.run(1.0);
-        assert!(sim.trace.median() < 12.0, "seed {seed}: {}", sim.trace.median());
+        assert!(sim.trace.median() < COMFORT_MS + 6.0, "seed {seed}: {}", sim.trace.median());
     }
 }
+
+/// What of the delay stays for a minute when a network has calmed.
+const COMFORT_MS: f32 = 10.0;
 
 /// After `event` (which ends at once), the delay is near what it was within 2 s.
 fn recovers(name: &str, mut sim: Sim, event: impl FnOnce(&mut Sim)) {
@@ -122,7 +125,7 @@ fn recovers(name: &str, mut sim: Sim, event: impl FnOnce(&mut Sim)) {
     sim.run(3.0);
     sim.report(name);
     let after = sim.trace.median();
-    assert!((after - before).abs() < 6.0, "{name}: {before} became {after} ms");
+    assert!((-6.0..COMFORT_MS + 6.0).contains(&(after - before)), "{name}: {before} became {after} ms");
     assert_eq!(sim.playout.counters().concealed_samples, lost, "{name}: still concealing");
     assert!(sim.trace.steps[1] > 130_000, "{name}: {:?}", sim.trace.steps);
     assert!(sim.trace.loudest < 1.2, "{name}: {}", sim.trace.loudest);
