@@ -131,7 +131,8 @@ fn a_peer_that_doubles_every_word_changes_nothing() {
     let report = world.nodes[1].downlink.report(world.nodes[1].only());
     assert_eq!(report.lost_packets, 0);
     let plans = world.nodes[0].events.iter().filter(|(_, event)| matches!(event, Event::Plan(..))).count();
-    assert!(plans <= 2, "{plans} plans");
+    // One at first, one when the peer tells what it takes, one when enough reports say that nothing is lost.
+    assert!(plans <= 3, "{plans} plans");
     let (datagrams, _) = world.net.sent[&(at(A), at(B))];
     assert!(datagrams < 330, "{datagrams}: no storm of echoes");
 }
