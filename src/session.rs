@@ -1,5 +1,9 @@
 //! The cryptographic state with one peer. Pure. The sealed format grows here.
 
+pub mod identity;
+
+pub use identity::{Identity, PublicKey};
+
 /// What guards the datagrams to one peer: the seam where the sealed format's key and packet index go.
 ///
 /// The sender calls [`Seal::seal`] on every media datagram, the receiver on every control datagram, after the packet
