@@ -1,8 +1,14 @@
 //! The cryptographic state with one peer. Pure. The sealed format grows here.
 
+pub mod fingerprint;
 pub mod identity;
+pub mod passphrase;
+pub mod trust;
+pub mod words;
 
 pub use identity::{Identity, PublicKey};
+pub use passphrase::Psk;
+pub use trust::KnownPeers;
 
 /// What guards the datagrams to one peer: the seam where the sealed format's key and packet index go.
 ///

@@ -123,9 +123,23 @@ fn no_file_is_no_error_and_an_unreadable_one_is_named() {
     assert!(Config::read(path).expect_err("not UTF-8").to_string().ends_with("it is not text in UTF-8"));
 }
 
+#[test]
+fn the_fuzz_corpus_holds() {
+    let dir = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus/config");
+    // A published package has no corpus.
+    let Ok(files) = std::fs::read_dir(&dir) else { return };
+    let mut count = 0;
+    for file in files {
+        check::config(&std::fs::read(file.expect("listed").path()).expect("readable"));
+        count += 1;
+    }
+    assert!(count > 5, "only {count} files");
+}
+
 proptest! {
     #[test]
     fn any_text_is_a_config_or_an_error_within_it(text in "\\PC*|(port|open|name|nmae|x) = \\PC{0,20}\n(\\PC|\n){0,60}") {
+        check::config(text.as_bytes());
         if let Err(error) = parse(&text) {
             prop_assert!(error.line.is_none_or(|line| line <= text.lines().count().max(1) + 1));
         }
