@@ -215,6 +215,7 @@ impl Key {
             "record" => "recordings",
             "for" => "1h",
             "log" => "voicetui.log",
+            "passphrase-file" => "passphrase",
             _ => self.first.as_deref().unwrap_or(""),
         };
         example.to_owned()

@@ -353,3 +353,62 @@ fn a_recorded_call_leaves_a_file_of_each_side() {
         assert!(bytes[44..].chunks_exact(2).any(|s| i16::from_le_bytes([s[0], s[1]]).unsigned_abs() > 500), "{name}: a voice is in it");
     }
 }
+
+/// The lines that `voicetui id` and `peers` print, and what is kept in the data folder.
+#[test]
+fn a_key_is_made_once_and_shown_by_its_fingerprint() {
+    let home = home();
+    let id = printed(&home, &["id"]);
+    assert!(id.trim_end().split('-').count() == 13 && id.trim_end().split('-').all(|group| group.len() == 4), "{id}");
+    assert_eq!(printed(&home, &["id"]), id);
+    let key = home.path().join("voicetui/key");
+    let secret = std::fs::read_to_string(&key).expect("kept");
+    std::fs::set_permissions(&key, std::os::unix::fs::PermissionsExt::from_mode(0o640)).expect("chmod");
+    for args in [&["id"][..], &["--plain", "--stdin", "none"]] {
+        let refusal = refused(&home, args);
+        assert!(refusal.contains(&format!("chmod 600 {}", key.display())) && !refusal.contains(&secret[secret.len() - 53..]), "{refusal}");
+    }
+}
+
+#[test]
+fn known_peers_are_listed_and_changed() {
+    let home = home();
+    assert!(printed(&home, &["peers"]).contains("Nobody is known yet"));
+    let key = "aaaq-eaye-auda-ocaj-bifq-ydio-b4ib-ceqt-cqkr-mfyy-denb-wha5-dypq";
+    let file = home.path().join("voicetui/known_peers");
+    std::fs::create_dir_all(file.parent().expect("folder")).expect("folder");
+    std::fs::write(&file, format!("# mine\nworkshop {key} - 10.0.0.7:5005\nnonsense\n")).expect("written");
+    assert_eq!(printed(&home, &["peers", "verify", "workshop"]), "workshop is verified.\n");
+    assert_eq!(printed(&home, &["peers", "rename", "WORKSHOP:5005", "bench"]), "WORKSHOP:5005 is known as bench from now on.\n");
+    let listed = printed(&home, &["peers"]);
+    assert!(listed.starts_with(&format!("bench  verified, last at 10.0.0.7:5005\n    {key}\nLine 3 of known_peers")), "{listed}");
+    assert!(refused(&home, &["peers", "forget", "workshop"]).contains("workshop is not known"));
+    assert_eq!(printed(&home, &["peers", "forget", "bench"]), "bench and its key are forgotten.\n");
+    assert_eq!(std::fs::read_to_string(&file).expect("kept"), "# mine\nnonsense\n");
+    std::fs::write(&file, b"workshop \xff").expect("written");
+    for args in [&["peers"][..], &["peers", "forget", "workshop"], &["--plain", "--stdin", "none"]] {
+        assert!(refused(&home, args).contains("move it away to forget every peer"), "{args:?}");
+    }
+}
+
+#[test]
+fn a_made_passphrase_has_six_words_of_its_own() {
+    let home = home();
+    let (one, other) = (printed(&home, &["passphrase"]), printed(&home, &["passphrase"]));
+    assert!(one != other && one.split_whitespace().count() == 6 && one.ends_with('\n'), "{one}");
+}
+
+#[test]
+fn a_passphrase_that_cannot_be_used_starts_nothing() {
+    let home = home();
+    let file = home.path().join("phrase");
+    write_config(&home, &format!("passphrase-file = {:?}", file.display().to_string()));
+    let plain = ["--plain", "--stdin", "none"];
+    assert!(refused(&home, &plain).contains("There is no passphrase file"));
+    std::fs::write(&file, "correct horse\n").expect("written");
+    std::fs::set_permissions(&file, std::os::unix::fs::PermissionsExt::from_mode(0o644)).expect("chmod");
+    let refusal = refused(&home, &plain);
+    assert!(refusal.contains(&format!("chmod 600 {}", file.display())) && !refusal.contains("horse"), "{refusal}");
+    let output = voicetui(home.path(), &plain).env("VOICETUI_PASSPHRASE", " ").stdin(Stdio::null()).output().expect("it runs");
+    assert!(String::from_utf8_lossy(&output.stderr).contains("VOICETUI_PASSPHRASE cannot be used: it is empty"), "{output:?}");
+}

@@ -14,7 +14,7 @@ use crate::ui::{ThemeChoice, UiOptions};
 use crate::units::{DEFAULT_PORT, Format};
 
 /// Options that make sense once, not for good: they are no keys of the config file.
-pub const ONCE: [&str; 4] = ["demo", "sdp", "help", "version"];
+pub const ONCE: [&str; 5] = ["demo", "sdp", "passphrase", "help", "version"];
 
 #[derive(Args, Debug)]
 pub struct Options {
@@ -100,6 +100,15 @@ pub struct Options {
     allow_unsealed: bool,
     #[arg(long, hide = true, overrides_with = "allow_unsealed")]
     no_allow_unsealed: bool,
+    /// Ask for a passphrase that both sides of a sealed call must have; it is not shown
+    ///
+    /// Where it can neither be typed nor be in a file, the variable VOICETUI_PASSPHRASE holds it. "voicetui passphrase" makes one of six
+    /// words. Whoever answers a call can guess at it offline, so it must be as long.
+    #[arg(long, help_heading = "Call")]
+    pub passphrase: bool,
+    /// Read the passphrase from this file, which only its owner may read
+    #[arg(long, help_heading = "Call", value_name = "FILE")]
+    pub passphrase_file: Option<PathBuf>,
     /// The name that other sides see; the login name if not given
     #[arg(long, help_heading = "Call", value_name = "NAME", value_parser = values::name)]
     name: Option<String>,

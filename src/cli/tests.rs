@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use super::*;
 use crate::engine::{AutoAnswer, CommandInput};
+use crate::session::KnownPeers;
+use crate::session::trust::Who;
 use crate::ui::ThemeChoice;
 use crate::units::Format;
 
@@ -71,10 +73,36 @@ fn the_other_jobs_are_understood() {
     assert_eq!(ask("devices --host alsa").ok(), Some(Invocation::Devices { host: Some("alsa".into()) }));
     assert_eq!(ask("ctl talk hold").ok(), Some(Invocation::Ctl { instance: None, line: "talk hold".into() }));
     assert_eq!(ask("ctl --instance 7 call ::1 pcm").ok(), Some(Invocation::Ctl { instance: Some(7), line: "call ::1 pcm".into() }));
+    assert_eq!((ask("id").ok(), ask("passphrase").ok()), (Some(Invocation::Id), Some(Invocation::Passphrase)));
     assert_eq!(ask("config").ok(), Some(Invocation::Config));
     assert_eq!(ask("completions zsh").ok(), Some(Invocation::Completions(Shell::Zsh)));
     assert_eq!(ask("man").ok(), Some(Invocation::Man));
     assert!(matches!(ask("--sdp --port 6000"), Ok(Invocation::Sdp(settings)) if settings.port == 6000));
+}
+
+#[test]
+fn what_is_known_of_peers_can_be_changed() {
+    let who = || Who::Name("workshop".into());
+    assert_eq!(ask("peers").ok(), Some(Invocation::Peers(None)));
+    for (line, edit) in [
+        ("forget workshop", Edit::Forget("workshop".into())),
+        ("verify workshop", Edit::Verify(who(), true)),
+        ("unverify workshop", Edit::Verify(who(), false)),
+        ("connect workshop", Edit::Connect(who(), true)),
+        ("ring workshop", Edit::Connect(who(), false)),
+        ("block workshop", Edit::Block(who(), true)),
+        ("unblock workshop", Edit::Block(who(), false)),
+        ("rename workshop bench", Edit::Rename { from: "workshop".into(), to: "bench".into() }),
+    ] {
+        assert_eq!(ask(&format!("peers {line}")).ok(), Some(Invocation::Peers(Some(edit))), "{line}");
+    }
+    let mut known = KnownPeers::default();
+    assert!(peer_table(&known).starts_with("Nobody is known yet"));
+    let (key, address) = (crate::session::PublicKey([1; 32]), ([10, 0, 0, 7], 5005).into());
+    known.apply(&Edit::Pin { name: "workshop".into(), key, address }).expect("pinned");
+    assert_eq!(peer_table(&known), format!("workshop  not verified, last at 10.0.0.7:5005\n    {key}\n"));
+    let known = KnownPeers::parse(format!("{}nonsense\n", known.print()).as_bytes()).expect("readable");
+    assert!(peer_table(&known).contains("\nLine 4 of known_peers is not understood: a line has four fields"));
 }
 
 #[test]
@@ -86,6 +114,14 @@ fn every_refusal_says_why() {
         ("--sdp --demo", "cannot go with --demo"),
         ("--sdp --plain", "cannot go with --plain"),
         ("--sdp --json", "cannot go with --json"),
+        ("--passphrase --passphrase-file x", "choose one"),
+        ("--demo --passphrase", "knows no passphrase"),
+        ("--demo --passphrase-file x", "knows no passphrase"),
+        ("--format pcm --passphrase ::1", "is for sealed calls"),
+        ("--format rtp --passphrase-file x ::1", "is for sealed calls"),
+        ("peers forget", "NAME"),
+        ("peers rename a", "NEW_NAME"),
+        ("--plain id", "one of the two"),
         ("--stdin none", "standard input is the keyboard"),
         ("--stdin maybe --plain", "commands, none"),
         ("--format sealed 10.0.0.1", "cannot seal calls yet"),

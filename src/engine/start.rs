@@ -20,7 +20,7 @@ use super::playback::{Playback, PlaybackHandle};
 use super::receiver::{Links, ReceiverThread, SOCKET, WAKER};
 use super::sender::{SenderThread, SentBoard, ToSender};
 use super::tap::{TAP_SAMPLES, TapWriter, tap};
-use super::{AutoAnswer, Command, CommandInput, Controls, Meters, Notice, Notices, Settings, resolver, roster::Roster};
+use super::{AutoAnswer, Command, CommandInput, Controls, Meters, Notice, Notices, Settings, Trust, resolver, roster::Roster};
 use crate::audio::process::Chain;
 use crate::call::{Downlink, DownlinkConfig, SendFailure, Uplink, UplinkConfig};
 use crate::os::clock::{self, SleepWatch};
@@ -58,11 +58,20 @@ struct Frame {
 }
 
 impl Engine {
+    /// [`Engine::start_with`] a key for this run, that knows nobody.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn start(settings: Settings) -> anyhow::Result<Self> {
+        Self::start_with(settings, Trust::passing()?)
+    }
+
     /// Binds the port, opens the sound, starts every thread.
     ///
     /// # Errors
     /// One sentence: the port is taken, or the system has no thread or socket left. A missing sound card is no error.
-    pub fn start(settings: Settings) -> anyhow::Result<Self> {
+    pub fn start_with(settings: Settings, trust: Trust) -> anyhow::Result<Self> {
+        tracing::info!(key = %trust.identity.public(), known = trust.known.peers().count(), "who we are");
         let (socket, mapping) = socket::bind(settings.bind, settings.port)?;
         let address = socket.local_addr().context("the socket has no address")?;
         let poll = mio::Poll::new().context("the system has no room for another socket poll")?;
@@ -81,6 +90,9 @@ impl Engine {
             settings,
         };
         frame.controls.set_delay(frame.settings.delay);
+        if let Some(sentence) = &trust.warning {
+            frame.notices.problem(sentence.clone());
+        }
         frame.build(socket, poll, for_screen, for_control)
     }
 
