@@ -1,6 +1,10 @@
 //! The cryptographic state with one peer. Pure. The sealed format grows here.
 
+pub mod cookie;
+pub mod handshake;
 pub mod identity;
+pub mod keys;
+pub mod replay;
 
 pub use identity::{Identity, PublicKey};
 
