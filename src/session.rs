@@ -4,9 +4,14 @@ pub mod cookie;
 pub mod handshake;
 pub mod identity;
 pub mod keys;
+mod peer;
 pub mod replay;
+pub mod table;
+pub mod timers;
 
+pub use handshake::Local;
 pub use identity::{Identity, PublicKey};
+pub use table::{Failure, SessionEvent, SessionId, Sessions};
 
 /// What guards the datagrams to one peer: the seam where the sealed format's key and packet index go.
 ///

@@ -354,4 +354,4 @@ impl fmt::Debug for Responder {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

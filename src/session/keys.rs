@@ -52,7 +52,12 @@ impl SealingKey {
     /// `index`: by which the peer finds its half.
     #[must_use]
     pub fn new(key: &[u8; 32], index: u32) -> Self {
-        Self { cipher: ChaCha20Poly1305::new(key.into()), index, next: [AtomicU64::new(0), AtomicU64::new(0)], retired: AtomicBool::new(false) }
+        Self {
+            cipher: ChaCha20Poly1305::new(key.into()),
+            index,
+            next: [AtomicU64::new(0), AtomicU64::new(0)],
+            retired: AtomicBool::new(false),
+        }
     }
 
     /// Seals the first `len` bytes of `buffer` in place, header first, and gives the length to send. `None`: the key is
