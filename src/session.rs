@@ -1,13 +1,22 @@
 //! The cryptographic state with one peer. Pure. The sealed format grows here.
 
+pub mod cookie;
 pub mod fingerprint;
+pub mod handshake;
 pub mod identity;
+pub mod keys;
 pub mod passphrase;
+mod peer;
+pub mod replay;
+pub mod table;
+pub mod timers;
 pub mod trust;
 pub mod words;
 
+pub use handshake::Local;
 pub use identity::{Identity, PublicKey};
 pub use passphrase::Psk;
+pub use table::{Failure, SessionEvent, SessionId, Sessions};
 pub use trust::KnownPeers;
 
 /// What guards the datagrams to one peer: the seam where the sealed format's key and packet index go.
