@@ -154,6 +154,18 @@ pub struct Options {
     no_mouse: bool,
     #[arg(long, hide = true, overrides_with = "no_mouse")]
     mouse: bool,
+    /// Do not sound the terminal's bell while somebody rings
+    #[arg(long, help_heading = "Screen", overrides_with = "bell")]
+    no_bell: bool,
+    #[arg(long, hide = true, overrides_with = "no_bell")]
+    bell: bool,
+    /// Let the terminal show who rings as a desktop notification (OSC 9)
+    ///
+    /// Known by iTerm2, kitty, WezTerm, Ghostty, foot, Windows Terminal and others; a terminal that does not know it shows nothing.
+    #[arg(long, help_heading = "Screen", overrides_with = "no_notify")]
+    notify: bool,
+    #[arg(long, hide = true, overrides_with = "notify")]
+    no_notify: bool,
 
     /// Append the log to this file, instead of a file a day in $XDG_STATE_HOME/voicetui
     #[arg(long, help_heading = "Log", value_name = "FILE")]
@@ -193,6 +205,6 @@ impl Options {
     }
 
     pub fn ui(&self) -> UiOptions {
-        UiOptions { theme: self.theme, calm: self.calm, ascii: self.ascii, mouse: !self.no_mouse }
+        UiOptions { theme: self.theme, calm: self.calm, ascii: self.ascii, mouse: !self.no_mouse, bell: !self.no_bell, notify: self.notify }
     }
 }

@@ -61,8 +61,8 @@ fn every_option_reaches_its_setting() {
     assert_eq!((settings.delay.min_ms, settings.delay.max_ms), (0, 120));
     assert_eq!((settings.talk_timeout.as_secs(), settings.ring_timeout.as_secs()), (30, 300));
     assert_eq!((start.log, start.log_level), (Some(PathBuf::from("x.log")), LevelFilter::DEBUG));
-    let Ok(Invocation::Screen(_, ui)) = ask("--theme 16 --calm --ascii --no-mouse") else { panic!("the screen") };
-    assert_eq!(ui, UiOptions { theme: ThemeChoice::Sixteen, calm: true, ascii: true, mouse: false });
+    let Ok(Invocation::Screen(_, ui)) = ask("--theme 16 --calm --ascii --no-mouse --no-bell --notify") else { panic!("the screen") };
+    assert_eq!(ui, UiOptions { theme: ThemeChoice::Sixteen, calm: true, ascii: true, mouse: false, bell: false, notify: true });
     assert!(self::start("--demo").demo);
     assert!(!self::start("--open --no-open").settings.open);
     assert_eq!(self::start("--port 1 --port 2").settings.port, 2);

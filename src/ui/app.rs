@@ -29,6 +29,8 @@ const MISSED_MAX: usize = 50;
 const MESSAGES_MAX: usize = 8;
 const INFO_SHOWN: Duration = Duration::from_secs(6);
 const PROBLEM_SHOWN: Duration = Duration::from_secs(15);
+/// Between two sounds of the bell.
+const RING_EVERY: Duration = Duration::from_secs(4);
 
 /// What the keys act on.
 #[derive(Clone, PartialEq, Debug)]
@@ -103,6 +105,8 @@ pub enum Effect {
     KeepCalled,
     /// Silence this peer here, or hear it again.
     MutePeer(PeerId, bool),
+    /// Sound the bell; with a sentence, when somebody begins to ring.
+    Ring(Option<String>),
     /// Un-key: the machine slept.
     Slept,
     Redraw,
@@ -130,6 +134,8 @@ pub struct App {
     /// For local times.
     pub zone: jiff::tz::TimeZone,
     peers: [Option<PeerInfo>; MAX_PEERS],
+    /// When the bell last sounded for those who ring.
+    rang: Option<Instant>,
     messages: VecDeque<Message>,
     effects: VecDeque<Effect>,
 }
@@ -154,6 +160,7 @@ impl App {
             needles: Default::default(),
             zone,
             peers: Default::default(),
+            rang: None,
             messages: VecDeque::new(),
             effects: VecDeque::new(),
         }
@@ -177,8 +184,20 @@ impl App {
         if self.selected.is_none_or(|id| snapshot.peer(id).is_none()) {
             self.selected = snapshot.peers.first().map(|peer| peer.id);
         }
+        self.ring_on(snapshot);
         let shown = |message: &Message| if message.tone == Tone::Problem { PROBLEM_SHOWN } else { INFO_SHOWN };
         self.messages.retain(|message| now.saturating_duration_since(message.at) < shown(message));
+    }
+
+    /// The bell sounds again and again, as long as somebody rings.
+    fn ring_on(&mut self, snapshot: &Snapshot) {
+        let Some(rang) = self.rang else { return };
+        if self.ringing(snapshot).is_none() {
+            self.rang = None;
+        } else if snapshot.now.saturating_duration_since(rang) >= RING_EVERY {
+            self.rang = Some(snapshot.now);
+            self.effects.push_back(Effect::Ring(None));
+        }
     }
 
     /// Something of the engine, at `now`.
@@ -246,6 +265,10 @@ impl App {
         match state {
             // The keys belong to the call now: Space must talk.
             CallState::Live if self.mode == Mode::Field => self.mode = Mode::Main,
+            CallState::Ringing => {
+                self.rang = Some(now);
+                self.effects.push_back(Effect::Ring(Some(format!("{name} is calling"))));
+            }
             CallState::Ended(reason) => self.say(&text::ended(&name, reason), Tone::Info, now),
             _ => {}
         }

@@ -242,3 +242,25 @@ fn sleep_unkeys_and_missed_calls_are_bounded() {
     }
     assert_eq!((app.missed.len(), app.missed[0].address.as_str()), (MISSED_MAX, "host199[31m"));
 }
+
+#[test]
+fn the_bell_sounds_until_nobody_rings() {
+    let (mut app, mut snapshot) = (app(), fake::call(vec![fake::peer(0)]));
+    snapshot.peers[0].state = CallState::Ringing;
+    app.handle_notice(Notice::Peer { id: fake::id(0), address: "10.0.1.9:5005".into(), format: Format::Rtp, incoming: true }, snapshot.now);
+    app.handle_notice(Notice::State { id: fake::id(0), state: CallState::Ringing }, snapshot.now);
+    assert_eq!(effects(&mut app), [Effect::Ring(Some("10.0.1.9:5005 is calling".into()))]);
+    let mut rings = 0;
+    for _ in 0..100 {
+        snapshot.now += Duration::from_millis(125);
+        app.tick(&snapshot);
+        rings += effects(&mut app).into_iter().filter(|effect| *effect == Effect::Ring(None)).count();
+    }
+    assert_eq!(rings, 3, "in 12.5 s");
+    snapshot.peers[0].state = CallState::Live;
+    snapshot.now += Duration::from_secs(60);
+    app.tick(&snapshot);
+    snapshot.peers[0].state = CallState::Ringing;
+    app.tick(&snapshot);
+    assert_eq!(effects(&mut app), []);
+}
