@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use super::plan::{Resend, SendPlan};
 use super::quality::Rating;
 use super::state::CallState;
+use crate::session::PublicKey;
 use crate::units::{Format, PeerId};
 
 /// Drain with [`super::Downlink::poll_event`] after every call into the downlink.
@@ -27,6 +28,21 @@ pub enum Event {
     Remote {
         id: PeerId,
         remote: SocketAddr,
+    },
+    /// A sealed session stands with this peer; its key was judged, and let pass. Once for each session, so again when it began anew.
+    Sealed {
+        id: PeerId,
+        key: PublicKey,
+        /// Behind the four words.
+        sas: u64,
+    },
+    /// The call to `address` was refused: it shows another key than the pinned one.
+    KeyChanged {
+        address: String,
+        pinned: PublicKey,
+        shown: PublicKey,
+        /// The pinned key had been verified.
+        verified: bool,
     },
     State {
         id: PeerId,

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use super::DelayBounds;
 use super::controls::MAX_VOLUME_PERCENT;
 use crate::call::Address;
+use crate::call::trust::{Edit, Who};
 use crate::units::{Format, PeerId};
 
 /// A switch that can be set or flipped.
@@ -48,6 +49,16 @@ pub enum Command {
     Hangup(Target),
     Answer(Target),
     Decline(Target),
+    /// Answers, and lets the peer's calls connect without asking from now on.
+    Admit(Target),
+    /// Declines, and lets the peer's calls not ring any more.
+    Block(Target),
+    /// The four words (or the fingerprints) were compared, or that is taken back.
+    Verify(Target, bool),
+    /// Changes what is known of a peer, in the call or not.
+    Known(Edit),
+    /// Asks for a [`super::Notice::Known`].
+    ListKnown,
     /// Keys the microphone for `Holder::Ctl`.
     Talk(Switch),
     Open(Switch),
@@ -77,7 +88,8 @@ pub enum Command {
 }
 
 /// The reply to `help`, and what an unknown word is answered with.
-pub const WORDS: &str = "call ADDRESS [rtp|pcm], hangup [PEER], answer [PEER], decline [PEER], talk on|off|toggle, open on|off|toggle, \
+pub const WORDS: &str = "call ADDRESS [rtp|pcm], hangup [PEER], answer [PEER], decline [PEER], admit [PEER], block [PEER], verify [PEER], \
+    unverify [PEER], unblock NAME, ring NAME, forget NAME, rename NAME NEW, peers, talk on|off|toggle, open on|off|toggle, \
     mute on|off|toggle, deafen on|off|toggle, volume [PEER] 0-200, delay auto|MS|MIN..MAX, stats, record on|off|toggle, dump FILE, \
     input DEVICE, output DEVICE, host HOST, devices, quit";
 
@@ -104,6 +116,15 @@ impl Command {
             "hangup" => Ok(Self::Hangup(target(rest))),
             "answer" => Ok(Self::Answer(target(rest))),
             "decline" => Ok(Self::Decline(target(rest))),
+            "admit" => Ok(Self::Admit(target(rest))),
+            "block" => Ok(Self::Block(target(rest))),
+            "verify" => Ok(Self::Verify(target(rest), true)),
+            "unverify" => Ok(Self::Verify(target(rest), false)),
+            "unblock" => Ok(Self::Known(Edit::Block(Who::Name(value(word, rest, KNOWN_NAME)?), false))),
+            "ring" => Ok(Self::Known(Edit::Connect(Who::Name(value(word, rest, KNOWN_NAME)?), false))),
+            "forget" => Ok(Self::Known(Edit::Forget(value(word, rest, KNOWN_NAME)?))),
+            "rename" => parse_rename(rest),
+            "peers" => alone(word, rest, Self::ListKnown),
             "talk" => Ok(Self::Talk(switch(word, rest)?)),
             "open" => Ok(Self::Open(switch(word, rest)?)),
             "mute" => Ok(Self::Mute(switch(word, rest)?)),
@@ -122,6 +143,16 @@ impl Command {
             _ => Err(format!("\"{}\" is not a command; possible are: {WORDS}.", word.chars().take(40).collect::<String>())),
         }
     }
+}
+
+const KNOWN_NAME: &str = "a name of known_peers (\"peers\" lists them)";
+
+fn parse_rename(rest: &str) -> Result<Command, String> {
+    let mut words = rest.split_whitespace();
+    let (Some(from), Some(to), None) = (words.next(), words.next(), words.next()) else {
+        return Err("\"rename\" takes a name of known_peers, and a new one.".into());
+    };
+    Ok(Command::Known(Edit::Rename { from: from.into(), to: to.into() }))
 }
 
 fn target(rest: &str) -> Target {
@@ -193,6 +224,15 @@ mod tests {
             ("hangup 10.0.1.217:5005", Command::Hangup(named("10.0.1.217:5005"))),
             ("answer", Command::Answer(Target::All)),
             ("decline Front door", Command::Decline(named("Front door"))),
+            ("admit", Command::Admit(Target::All)),
+            ("block Front door", Command::Block(named("Front door"))),
+            ("verify", Command::Verify(Target::All, true)),
+            ("unverify workshop", Command::Verify(named("workshop"), false)),
+            ("unblock workshop", Command::Known(Edit::Block(Who::Name("workshop".into()), false))),
+            ("ring workshop", Command::Known(Edit::Connect(Who::Name("workshop".into()), false))),
+            ("forget workshop", Command::Known(Edit::Forget("workshop".into()))),
+            ("rename workshop bench", Command::Known(Edit::Rename { from: "workshop".into(), to: "bench".into() })),
+            ("peers", Command::ListKnown),
             ("talk on", Command::Talk(Switch::On)),
             ("talk off", Command::Talk(Switch::Off)),
             ("open toggle", Command::Open(Switch::Toggle)),
@@ -228,6 +268,10 @@ mod tests {
             ("mute maybe", "on, off or toggle"),
             ("volume 201", "0 to 200"),
             ("volume -1", "0 to 200"),
+            ("forget", "a name of known_peers"),
+            ("rename a", "and a new one"),
+            ("rename a b c", "and a new one"),
+            ("peers all", "stands alone"),
             ("dump", "the file to write"),
             ("delay", "a delay is auto, MS,"),
             ("delay 90..20", "20..90"),

@@ -138,6 +138,7 @@ impl Desk {
                 let snapshot = Snapshot::take(&self.config.meters, &self.config.controls, Instant::now());
                 Ok(Some(report::event("stats", &jiff::Zoned::now(), report::stats(&snapshot, &self.roster)).to_string()))
             }
+            "peers" => Err("The peers that are known are listed by \"voicetui peers\".".into()),
             "devices" => Err("The list of devices is printed by \"voicetui devices\".".into()),
             line => (self.config.commands)(Command::parse(line)?).map(|()| None),
         }

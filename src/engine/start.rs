@@ -15,7 +15,7 @@ use rand::rngs::{StdRng, SysRng};
 use super::commander::Commander;
 use super::control::{self, Control, ControlConfig};
 use super::devices::{self, DeviceCommand, DevicesConfig, MicReader, mic_ring};
-use super::disk::{self, DiskCommand};
+use super::disk::{self, DiskCommand, Ledger};
 use super::playback::{Playback, PlaybackHandle};
 use super::receiver::{Links, ReceiverThread, SOCKET, WAKER};
 use super::sender::{SenderThread, SentBoard, ToSender};
@@ -47,6 +47,7 @@ pub struct Engine {
 /// What several threads share while they are made.
 struct Frame {
     settings: Settings,
+    trust: Trust,
     controls: Arc<Controls>,
     meters: Arc<Meters>,
     notices: Notices,
@@ -88,9 +89,10 @@ impl Engine {
             mapping,
             address,
             settings,
+            trust,
         };
         frame.controls.set_delay(frame.settings.delay);
-        if let Some(sentence) = &trust.warning {
+        if let Some(sentence) = &frame.trust.warning {
             frame.notices.problem(sentence.clone());
         }
         frame.build(socket, poll, for_screen, for_control)
@@ -170,6 +172,7 @@ impl Frame {
         let (failures, failed) = bounded(WAITING);
         let (questions, asked) = bounded(WAITING);
         let (answers, answered) = bounded(WAITING);
+        let (fresh, known) = bounded(WAITING);
         let (handles, handed) = bounded(1);
         let (mic_writer, mic) = mic_ring(Arc::clone(&self.meters));
         let (tap_writer, tap_reader) = tap(TAP_SAMPLES);
@@ -188,6 +191,7 @@ impl Frame {
             failures: failed,
             questions,
             answers: answered,
+            known,
             devices: device_commands,
             disk: disk_commands,
             handles: handed,
@@ -200,8 +204,15 @@ impl Frame {
         let waker = Arc::clone(&self.waker);
         threads.push(spawn(self.mourner("resolver"), move || resolver::run(&asked, &answers, &waker))?);
         threads.push(self.devices(devices_commanded, mic_writer, playback, handles)?);
-        threads.push(disk::spawn(&self.settings, disk_commanded, tap_reader, self.notices.clone())?);
         let control = self.control(commander.clone(), for_control)?;
+        let ledger = Ledger {
+            known: self.trust.known,
+            keyring: self.trust.keyring,
+            notices: self.notices.clone(),
+            fresh,
+            waker: Arc::clone(&self.waker),
+        };
+        threads.push(disk::spawn(&self.settings, disk_commanded, tap_reader, ledger)?);
         self.notices.announce(Notice::Listening { address: self.address });
         Ok(Engine {
             controls: self.controls,
@@ -299,6 +310,8 @@ impl Frame {
             sent: Arc::clone(&self.sent),
             links,
             roster: Roster::default(),
+            known: self.trust.known.clone(),
+            own: self.trust.identity.public(),
             qualities: Default::default(),
             open: settings.open,
             realtime: settings.realtime,

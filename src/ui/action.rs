@@ -52,6 +52,12 @@ pub enum Action {
     HangupAll,
     Answer,
     Decline,
+    /// Answer, and connect at once from now on.
+    Admit,
+    Block,
+    /// The words are the same on both sides.
+    Verify,
+    Unverify,
     PeerLouder,
     PeerQuieter,
     PeerMute,

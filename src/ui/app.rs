@@ -19,7 +19,7 @@ use super::field::Field;
 use super::history::History;
 use super::keymap::Context;
 use super::text;
-use crate::engine::{CallState, Command, Notice, PeerSnapshot, Snapshot, Switch};
+use crate::engine::{CallState, Command, Notice, PeerSnapshot, PublicKey, Sealed, Snapshot, Switch};
 use crate::talk::{Rung, Unkeyed};
 use crate::units::{Format, MAX_PEERS, PeerId};
 
@@ -68,6 +68,17 @@ pub struct PeerInfo {
     pub name: Option<String>,
     pub remote: Option<SocketAddr>,
     pub incoming: bool,
+    /// Once a sealed session stands.
+    pub sealed: Option<Sealed>,
+}
+
+/// A call was refused since its peer shows another key than before; it stands until it is put away.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Alarm {
+    pub address: String,
+    pub pinned: PublicKey,
+    pub shown: PublicKey,
+    pub verified: bool,
 }
 
 #[derive(Clone, PartialEq, Debug)]
@@ -123,6 +134,7 @@ pub struct App {
     pub field: Field,
     pub selected: Option<PeerId>,
     pub missed: Vec<Missed>,
+    pub alarm: Option<Alarm>,
     pub devices: Devices,
     pub listening: Option<SocketAddr>,
     pub recording: Vec<PathBuf>,
@@ -150,6 +162,7 @@ impl App {
             field: Field::new(called),
             selected: None,
             missed: Vec::new(),
+            alarm: None,
             devices: Devices::default(),
             listening: None,
             recording: Vec::new(),
@@ -210,6 +223,11 @@ impl App {
                 let name = text::clean(&name);
                 self.with_peer(id, |peer| peer.name = Some(name).filter(|name| !name.trim().is_empty()));
             }
+            Notice::Sealed { id, sealed } => self.with_peer(id, |peer| peer.sealed = Some(sealed)),
+            Notice::KeyChanged { address, pinned, shown, verified } => {
+                self.alarm = Some(Alarm { address: text::clean(&address), pinned, shown, verified });
+                self.effects.push_back(Effect::Ring(None));
+            }
             Notice::State { id, state } => self.moved(id, state, now),
             Notice::Gone { id } => self.peers[id.slot()] = None,
             Notice::Missed { address, at } => {
@@ -240,13 +258,13 @@ impl App {
             Notice::Dumped { result: Ok(sentence), .. } | Notice::Info(sentence) => self.say(&sentence, Tone::Info, now),
             Notice::Quit => self.effects.push_back(Effect::Quit),
             // The snapshot says these.
-            Notice::PeerFormat { .. } | Notice::OnAir(_) | Notice::Microphone(_) | Notice::Stats => {}
+            Notice::PeerFormat { .. } | Notice::OnAir(_) | Notice::Microphone(_) | Notice::Stats | Notice::Known(_) => {}
         }
     }
 
     fn meet(&mut self, id: PeerId, address: &str, incoming: bool) {
         self.histories[id.slot()].clear();
-        self.peers[id.slot()] = Some(PeerInfo { address: text::clean(address), name: None, remote: None, incoming });
+        self.peers[id.slot()] = Some(PeerInfo { address: text::clean(address), name: None, remote: None, incoming, sealed: None });
         if incoming {
             self.selected = self.selected.or(Some(id));
             return;
@@ -325,6 +343,12 @@ impl App {
     #[must_use]
     pub fn info(&self, id: PeerId) -> Option<&PeerInfo> {
         self.peers[id.slot()].as_ref()
+    }
+
+    /// What is known of a peer's key; `None`: its call is not sealed.
+    #[must_use]
+    pub fn sealed(&self, id: PeerId) -> Option<&Sealed> {
+        self.info(id).and_then(|info| info.sealed.as_ref())
     }
 
     /// What to call a peer: its own name, else its address.

@@ -6,7 +6,7 @@ use crossterm::event::{KeyEvent, KeyEventKind, MouseButton, MouseEvent, MouseEve
 use tui_input::InputRequest;
 
 use super::{App, Effect, Mode, Picker, Tone, engaged, level_test};
-use crate::engine::{CallState, Command, Snapshot, Switch, Target};
+use crate::engine::{CallState, Command, Sealed, Snapshot, Switch, Target};
 use crate::ui::action::{Action, View};
 use crate::ui::keymap::{self, Context, Key};
 use crate::ui::screen::Zones;
@@ -83,10 +83,24 @@ impl App {
             }
             Action::HangupAll if !in_call && self.ringing(snapshot).is_none() => Some("There is no call to hang up."),
             Action::Answer | Action::Decline if self.ringing(snapshot).is_none() => Some("Nobody is calling."),
+            Action::Admit | Action::Block if self.ringing(snapshot).is_none() => Some("Nobody is calling."),
+            Action::Admit | Action::Block if self.ringing(snapshot).is_none_or(|peer| self.sealed(peer.id).is_none()) => {
+                Some("This call is not sealed: nobody can tell this caller from another one.")
+            }
+            Action::Verify | Action::Unverify => self.refusal_to_verify(action, selected.and_then(|peer| self.sealed(peer.id))),
             Action::PeerLouder | Action::PeerQuieter | Action::PeerMute if selected.is_none() => {
                 Some("No peer is selected: there is none yet.")
             }
             _ => None,
+        }
+    }
+
+    fn refusal_to_verify(&self, action: Action, sealed: Option<&Sealed>) -> Option<&'static str> {
+        match sealed {
+            None => Some("There are no words to compare: no peer with a sealed call is selected."),
+            Some(sealed) if sealed.verified && action == Action::Verify => Some("This peer is verified already."),
+            Some(sealed) if !sealed.verified && action == Action::Unverify => Some("This peer is not verified."),
+            Some(_) => None,
         }
     }
 
@@ -170,6 +184,10 @@ impl App {
                 return;
             }
             (Action::Answer, _, Some(target)) => Command::Answer(target),
+            (Action::Admit, _, Some(target)) => Command::Admit(target),
+            (Action::Block, _, Some(target)) => Command::Block(target),
+            (Action::Verify, Some(target), _) => Command::Verify(target, true),
+            (Action::Unverify, Some(target), _) => Command::Verify(target, false),
             (Action::Decline, _, Some(target)) => Command::Decline(target),
             _ => return,
         };
@@ -186,6 +204,9 @@ impl App {
     fn leave(&mut self) {
         if matches!(self.mode, Mode::Picker(_)) {
             self.command(level_test(false));
+        }
+        if self.mode == Mode::Main {
+            self.alarm = None;
         }
         self.mode = Mode::Main;
     }

@@ -63,7 +63,7 @@ fn an_empty_address_calls_nobody_and_says_so() {
 fn every_refused_key_says_why_and_does_nothing() {
     let (mut app, idle) = (app(), fake::idle());
     press(&mut app, &idle, "\x1b");
-    for key in ["o", "h", "H", "a", "d", "+", "-", "M"] {
+    for key in ["o", "h", "H", "a", "d", "A", "b", "v", "V", "+", "-", "M"] {
         app.messages.clear();
         press(&mut app, &idle, key);
         assert_eq!(effects(&mut app), [], "{key}");
@@ -263,4 +263,45 @@ fn the_bell_sounds_until_nobody_rings() {
     snapshot.peers[0].state = CallState::Ringing;
     app.tick(&snapshot);
     assert_eq!(effects(&mut app), []);
+}
+
+#[test]
+fn a_sealed_peer_is_verified_once_and_the_mark_can_be_taken_back() {
+    let (mut app, snapshot) = in_call();
+    press(&mut app, &snapshot, "v");
+    assert_eq!(commands(&mut app), [], "there are no words in a call in the clear");
+    let sealed = |verified| Notice::Sealed { id: fake::id(0), sealed: fake::sealed(None, verified) };
+    app.handle_notice(sealed(false), snapshot.now);
+    press(&mut app, &snapshot, "Vv");
+    assert_eq!(commands(&mut app), [Command::Verify(Target::Slot(fake::id(0)), true)]);
+    app.handle_notice(sealed(true), snapshot.now);
+    press(&mut app, &snapshot, "vV");
+    assert_eq!(commands(&mut app), [Command::Verify(Target::Slot(fake::id(0)), false)]);
+}
+
+#[test]
+fn only_a_sealed_caller_can_be_let_in_for_good_or_blocked() {
+    let (mut app, mut snapshot) = in_call();
+    snapshot.peers[0].state = CallState::Ringing;
+    press(&mut app, &snapshot, "Ab");
+    assert_eq!(commands(&mut app), []);
+    assert!(app.message().is_some_and(|message| message.text.contains("not sealed")));
+    app.handle_notice(Notice::Sealed { id: fake::id(0), sealed: fake::sealed(None, false) }, snapshot.now);
+    press(&mut app, &snapshot, "Ab");
+    let slot = || Target::Slot(fake::id(0));
+    assert_eq!(commands(&mut app), [Command::Admit(slot()), Command::Block(slot())]);
+}
+
+#[test]
+fn a_changed_key_is_said_until_it_is_put_away() {
+    let (mut app, mut snapshot) = in_call();
+    let (pinned, shown) = (PublicKey([1; 32]), PublicKey([2; 32]));
+    app.handle_notice(Notice::KeyChanged { address: "work\u{1b}shop".into(), pinned, shown, verified: false }, snapshot.now);
+    assert_eq!(effects(&mut app), [Effect::Ring(None)]);
+    snapshot.now += Duration::from_secs(3_600);
+    app.tick(&snapshot);
+    press(&mut app, &snapshot, "c\x1b");
+    assert_eq!(app.alarm.as_ref().map(|alarm| alarm.address.as_str()), Some("workshop"), "Esc left the field only");
+    press(&mut app, &snapshot, "\x1b");
+    assert_eq!(app.alarm, None);
 }
