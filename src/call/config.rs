@@ -3,7 +3,10 @@
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::time::{Duration, Instant};
 
+use zeroize::Zeroizing;
+
 use super::clock::WallClock;
+use crate::session::{Identity, Local};
 use crate::units::{DEFAULT_PORT, Format};
 
 /// For [`super::Uplink::new`].
@@ -22,8 +25,10 @@ impl Default for UplinkConfig {
 }
 
 /// For [`super::Downlink::new`].
-#[derive(Clone, PartialEq, Debug)]
+#[derive(Clone, Debug)]
 pub struct DownlinkConfig {
+    /// Who we are in sealed calls, with the passphrase's key (zero for none).
+    pub local: Local,
     /// The name other sides see; may be empty.
     pub name: String,
     /// Where our socket is really bound (the port never 0): calls to ourselves are refused by it.
@@ -46,10 +51,11 @@ pub struct DownlinkConfig {
 }
 
 impl DownlinkConfig {
-    /// Defaults of the command line; `now` and `unix` (time since 1970) are the same moment.
+    /// Defaults of the command line, without a passphrase; `now` and `unix` (time since 1970) are the same moment.
     #[must_use]
-    pub fn new(now: Instant, unix: Duration) -> Self {
+    pub fn new(now: Instant, unix: Duration, identity: Identity) -> Self {
         Self {
+            local: Local { identity, psk: Zeroizing::new([0; 32]) },
             name: String::new(),
             bound: SocketAddr::new(IpAddr::V6(Ipv6Addr::UNSPECIFIED), DEFAULT_PORT),
             own_addresses: Vec::new(),

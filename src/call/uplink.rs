@@ -56,7 +56,8 @@ impl Uplink {
     /// # Errors
     /// The codec could not be made; a sentence.
     pub fn new(config: UplinkConfig, rng: StdRng) -> Result<Self, String> {
-        let tuning = Tuning { bitrate: config.bitrate, frame_samples: frame_samples(config.frame_ms), expected_loss_percent: 0 };
+        let tuning =
+            Tuning { bitrate: config.bitrate, frame_samples: frame_samples(config.frame_ms), expected_loss_percent: 0, constant: false };
         let encoder = voice::opus(tuning).map_err(|error| format!("Nothing can be sent: {error}."))?;
         Self::with_encoder(config, rng, encoder)
     }
@@ -109,6 +110,7 @@ impl<E: Speak> Uplink<E> {
             bitrate: plans().map(|plan| plan.bitrate).min().unwrap_or(self.config.bitrate),
             frame_samples: frame_samples(plans().map(|plan| plan.frame_ms).max().unwrap_or(self.config.frame_ms)),
             expected_loss_percent: plans().map(|plan| plan.expected_loss_percent).max().unwrap_or(0),
+            constant: plans().any(|plan| plan.format == Format::Sealed),
         });
     }
 

@@ -81,7 +81,7 @@ pub struct Options {
     /// rtp: Opus in RTP (RFC 7587), which ffmpeg, GStreamer, VLC and baresip understand. pcm: the original Python scripts'
     /// headerless 44.1 kHz samples. What arrives is recognised by itself.
     #[arg(long, help_heading = "Call", value_name = "FORMAT", default_value = "rtp",
-        value_parser = values::format_names().try_map(|name| values::format(&name)))]
+        value_parser = values::format_names().map(|name| values::format(&name)))]
     format: Format,
     /// The microphone is open, without a key held, in calls that this side places
     #[arg(long, help_heading = "Call", overrides_with = "no_open")]

@@ -115,8 +115,9 @@ fn every_refusal_says_why() {
 }
 
 #[test]
-fn sealed_is_known_but_not_offered() {
-    assert!(!refusal("--format opus").contains("sealed"));
+fn every_format_is_offered() {
+    let refusal = refusal("--format opus");
+    assert!(["sealed", "rtp", "pcm"].iter().all(|format| refusal.contains(format)), "{refusal}");
 }
 
 #[test]

@@ -67,6 +67,7 @@ impl Commander {
             | Command::Hangup(_)
             | Command::Answer(_)
             | Command::Decline(_)
+            | Command::Clear(_)
             | Command::Volume { .. }
             | Command::Dump(_) => {
                 self.hand(&self.call, command)?;

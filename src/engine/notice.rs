@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
-use crate::call::CallState;
+use crate::call::{CallState, PublicKey};
 pub use crate::os::sound::{DeviceEntry, Direction};
 use crate::units::{Format, PeerId};
 
@@ -53,6 +53,12 @@ pub enum Notice {
     PeerFormat {
         id: PeerId,
         format: Format,
+    },
+    /// The call is sealed: with whom, and the 44 bits of the words on both screens. Again: the peer began anew.
+    Sealed {
+        id: PeerId,
+        key: PublicKey,
+        sas: u64,
     },
     State {
         id: PeerId,

@@ -175,6 +175,13 @@ impl ReceiverThread {
                     self.downlink.decline(now, id);
                 }
             }
+            Command::Clear(target) => {
+                for id in self.targets(&target, |state| state == CallState::Calling)? {
+                    if !self.downlink.call_in_the_clear(now, id) {
+                        return Err(format!("{} is not waiting for a sealed answer.", self.roster.label(id)));
+                    }
+                }
+            }
             Command::Volume { target: Target::All, percent } => self.controls.set_volume(percent),
             Command::Volume { target, percent } => {
                 for id in self.targets(&target, |state| state != CallState::Idle)? {
@@ -281,6 +288,7 @@ impl ReceiverThread {
                 meters.peer(id).format.store(format as u8, Relaxed);
                 self.tell(Notice::PeerFormat { id, format });
             }
+            Event::Sealed { id, key, sas } => self.tell(Notice::Sealed { id, key, sas }),
             Event::Plan(id, plan) => {
                 if self.links.to_sender.send(ToSender::Plan(id, plan)).is_err() {
                     tracing::debug!("the sender has ended");

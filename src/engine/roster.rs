@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use super::{CallState, Notice, Target};
-use crate::call::Address;
+use crate::call::{Address, PublicKey};
 use crate::units::{Format, MAX_PEERS, PeerId};
 
 /// One peer, as the notices told.
@@ -17,6 +17,8 @@ pub struct Entry {
     pub format: Format,
     pub incoming: bool,
     pub state: CallState,
+    /// Whose key it is and the 44 bits of the words, once the call is sealed.
+    pub sealed: Option<(PublicKey, u64)>,
 }
 
 impl Entry {
@@ -62,11 +64,13 @@ impl Roster {
                     format: *format,
                     incoming: *incoming,
                     state: CallState::Idle,
+                    sealed: None,
                 });
             }
             Notice::Resolved { id, remote } => self.change(*id, |entry| entry.remote = Some(*remote)),
             Notice::Name { id, name } => self.change(*id, |entry| entry.name = Some(name.clone())),
             Notice::PeerFormat { id, format } => self.change(*id, |entry| entry.format = *format),
+            Notice::Sealed { id, key, sas } => self.change(*id, |entry| entry.sealed = Some((*key, *sas))),
             Notice::State { id, state } => self.change(*id, |entry| entry.state = *state),
             Notice::Gone { id } => self.slots[id.slot()] = None,
             _ => {}

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::DelayBounds;
+use crate::call::Local;
 use crate::units::{DEFAULT_PORT, Format};
 
 /// Which calls are answered without the user.
@@ -29,6 +30,8 @@ pub enum CommandInput {
 pub struct Settings {
     /// The name other sides see.
     pub name: String,
+    /// Who we are in sealed calls. `None`: somebody new in each run.
+    pub local: Option<Local>,
     /// `None`: the first host of the platform that has devices.
     pub host: Option<String>,
     /// `default`, a device's id or name, or a virtual one (`wav:FILE`, `wav-loop:FILE`, `tone[:HZ]`, `voice`, `silence`).
@@ -72,6 +75,7 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             name: String::new(),
+            local: None,
             host: None,
             input: "default".into(),
             output: "default".into(),

@@ -9,8 +9,9 @@ use std::time::Instant;
 use anyhow::{Context, anyhow};
 use crossbeam_channel::{Receiver, Sender, bounded};
 use mio::net::UdpSocket;
-use rand::SeedableRng;
 use rand::rngs::{StdRng, SysRng};
+use rand::{SeedableRng, TryRng};
+use zeroize::Zeroizing;
 
 use super::commander::Commander;
 use super::control::{self, Control, ControlConfig};
@@ -22,7 +23,7 @@ use super::sender::{SenderThread, SentBoard, ToSender};
 use super::tap::{TAP_SAMPLES, TapWriter, tap};
 use super::{AutoAnswer, Command, CommandInput, Controls, Meters, Notice, Notices, Settings, resolver, roster::Roster};
 use crate::audio::process::Chain;
-use crate::call::{Downlink, DownlinkConfig, SendFailure, Uplink, UplinkConfig};
+use crate::call::{Downlink, DownlinkConfig, Identity, Local, SendFailure, Uplink, UplinkConfig};
 use crate::os::clock::{self, SleepWatch};
 use crate::os::socket::{self, Mapping};
 use crate::os::sound::Sound;
@@ -264,7 +265,9 @@ impl Frame {
 
     fn receiver(&self, poll: mio::Poll, socket: UdpSocket, playback: PlaybackHandle, links: Links) -> anyhow::Result<ReceiverThread> {
         let settings = &self.settings;
+        let local = settings.local.clone().map_or_else(somebody_new, Ok)?;
         let config = DownlinkConfig {
+            local: local.clone(),
             name: settings.name.clone(),
             bound: socket::inward(self.address),
             own_addresses: socket::own_addresses(),
@@ -274,7 +277,7 @@ impl Frame {
             bitrate: settings.bitrate,
             frame_ms: settings.frame_ms,
             ring_timeout: settings.ring_timeout,
-            ..DownlinkConfig::new(Instant::now(), clock::unix_now())
+            ..DownlinkConfig::new(Instant::now(), clock::unix_now(), local.identity.clone())
         };
         Ok(ReceiverThread {
             poll,
@@ -326,6 +329,13 @@ impl Frame {
         };
         devices::spawn(config).context("the system has no thread left for the sound devices")
     }
+}
+
+/// A key pair for this run alone, and no passphrase.
+fn somebody_new() -> anyhow::Result<Local> {
+    let mut secret = Zeroizing::new([0; 32]);
+    SysRng.try_fill_bytes(&mut secret[..]).context("the system gives no random numbers")?;
+    Ok(Local { identity: Identity::new(secret), psk: Zeroizing::new([0; 32]) })
 }
 
 /// Unpredictable, so that nobody off the path guesses an SSRC or a sequence number (RFC 3550, 5.1).

@@ -221,7 +221,7 @@ impl App {
             Notice::Dumped { result: Ok(sentence), .. } | Notice::Info(sentence) => self.say(&sentence, Tone::Info, now),
             Notice::Quit => self.effects.push_back(Effect::Quit),
             // The snapshot says these.
-            Notice::PeerFormat { .. } | Notice::OnAir(_) | Notice::Microphone(_) | Notice::Stats => {}
+            Notice::PeerFormat { .. } | Notice::Sealed { .. } | Notice::OnAir(_) | Notice::Microphone(_) | Notice::Stats => {}
         }
     }
 

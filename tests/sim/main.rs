@@ -13,6 +13,7 @@ mod node;
 mod repair;
 mod replay;
 mod restarts;
+mod sealed;
 mod sound;
 mod strangers;
 mod world;

@@ -15,6 +15,7 @@ pub const EVENTS: &[(&str, &str, &[&str])] = &[
     ("resolved", "a name turned out to be this address", &["peer", "slot", "remote"]),
     ("name", "how a peer calls itself", &["peer", "slot", "name"]),
     ("format", "a peer speaks another format than it was called with", &["peer", "slot", "format"]),
+    ("sealed", "a call is sealed: the peer's key, in hexadecimal", &["peer", "slot", "key"]),
     (
         "state",
         "a peer is calling, ringing there, ringing, live, ended, hung up, declined, declined here, busy, no answer, unreachable, missed or gone",
@@ -57,6 +58,10 @@ pub fn event_of(notice: &Notice, roster: &Roster) -> (&'static str, Value) {
         Notice::PeerFormat { id, format } => {
             let (peer, slot) = of(*id);
             ("format", json!({ "peer": peer, "slot": slot, "format": format.name() }))
+        }
+        Notice::Sealed { id, key, .. } => {
+            let (peer, slot) = of(*id);
+            ("sealed", json!({ "peer": peer, "slot": slot, "key": format!("{key:?}") }))
         }
         Notice::State { id, state } => {
             let (peer, slot) = of(*id);
