@@ -30,7 +30,7 @@ pub mod wave;
 pub use crate::call::trust::{Edit, KnownPeer, Who};
 pub use crate::call::{CallState, PublicKey, Reason, SendReason, Sending};
 pub use crate::playout::Why;
-pub use command::{Command, SEALED_NOT_YET, Switch, Target, WORDS};
+pub use command::{Command, Switch, Target, WORDS};
 pub use commander::Commander;
 pub use controls::{Controls, Holder};
 pub use delay::DelayBounds;

@@ -189,7 +189,6 @@ fn what_contradicts_itself_is_refused_in_a_sentence() {
     for (args, part) in [
         (&["--plain", "--json"][..], "choose one"),
         (&["--demo", "10.0.0.1"], "no address with it"),
-        (&["--format", "sealed", "10.0.0.1"], "cannot seal calls yet"),
         (&["--stdin", "none"], "the keyboard"),
         (&["--delay", "90..20"], "the least delay comes first: 20..90"),
         (&["--delay", "500"], "in ms from 0 to 400"),

@@ -29,12 +29,10 @@ pub enum Event {
         id: PeerId,
         remote: SocketAddr,
     },
-    /// A sealed session stands with this peer; its key was judged, and let pass. Once for each session, so again when it began anew.
-    Sealed {
+    /// A call that was to be sealed is not answered so. `met`: the peer was met sealed before.
+    Unsealed {
         id: PeerId,
-        key: PublicKey,
-        /// Behind the four words.
-        sas: u64,
+        met: bool,
     },
     /// The call to `address` was refused: it shows another key than the pinned one.
     KeyChanged {
@@ -57,6 +55,13 @@ pub enum Event {
     Format {
         id: PeerId,
         format: Format,
+    },
+    /// The call is sealed: with whom, and the 44 bits of the words that both sides see. Once more for the same peer: it
+    /// began anew, with words of its own.
+    Sealed {
+        id: PeerId,
+        key: PublicKey,
+        sas: u64,
     },
     /// For [`super::Uplink::handle_plan`]: `None` means send nothing there any more.
     Plan(PeerId, Option<SendPlan>),
@@ -181,6 +186,8 @@ pub struct Report {
     pub heard_delay_ms: Option<f32>,
     /// `None`: nothing is sent to this peer.
     pub sending: Option<Sending>,
+    /// The 44 bits of the words; `None`: in the clear, or not sealed yet.
+    pub sas: Option<u64>,
 }
 
 /// What the socket brought apart from any peer; only grows.

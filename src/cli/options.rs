@@ -81,7 +81,7 @@ pub struct Options {
     /// rtp: Opus in RTP (RFC 7587), which ffmpeg, GStreamer, VLC and baresip understand. pcm: the original Python scripts'
     /// headerless 44.1 kHz samples. What arrives is recognised by itself.
     #[arg(long, help_heading = "Call", value_name = "FORMAT", default_value = "rtp",
-        value_parser = values::format_names().try_map(|name| values::format(&name)))]
+        value_parser = values::format_names().map(|name| values::format(&name)))]
     format: Format,
     /// The microphone is open, without a key held, in calls that this side places
     #[arg(long, help_heading = "Call", overrides_with = "no_open")]
@@ -89,9 +89,18 @@ pub struct Options {
     #[arg(long, hide = true, overrides_with = "open")]
     no_open: bool,
     /// Which calls are answered without asking; the microphone stays closed in them
+    ///
+    /// known: sealed calls of peers whose key is known ("voicetui peers" lists them).
     #[arg(long, help_heading = "Call", value_name = "WHOSE", default_value = "none",
-        value_parser = PossibleValuesParser::new(["none", "all"]).map(|whose| if whose == "all" { AutoAnswer::All } else { AutoAnswer::None }))]
+        value_parser = PossibleValuesParser::new(["none", "known", "all"]).map(|whose| values::auto_answer(&whose)))]
     auto_answer: AutoAnswer,
+    /// The microphone is open, without a key held, in answered calls that are sealed, of peers whose key is known
+    ///
+    /// For door stations and the like. It stays closed as soon as anybody else has called in.
+    #[arg(long, help_heading = "Call", overrides_with = "no_open_on_answer")]
+    open_on_answer: bool,
+    #[arg(long, hide = true, overrides_with = "open_on_answer")]
+    no_open_on_answer: bool,
     /// Play unsealed audio from anybody, without ringing
     ///
     /// Whoever can reach the port is then heard at once. Without it, unsealed audio from an address that was neither called nor
@@ -190,6 +199,7 @@ impl Options {
             delay: self.delay,
             open: self.open,
             auto_answer: self.auto_answer,
+            open_on_answer: self.open_on_answer,
             allow_unsealed: self.allow_unsealed,
             bitrate: self.bitrate,
             frame_ms: self.frame,

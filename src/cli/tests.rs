@@ -58,6 +58,8 @@ fn every_option_reaches_its_setting() {
     assert_eq!((settings.input.as_str(), settings.output.as_str(), settings.name.as_str()), ("voice", "null", "me"));
     assert_eq!((settings.record, settings.record_dir), (Some(PathBuf::from("tapes")), PathBuf::from("tapes")));
     assert_eq!((settings.format, settings.open, settings.bitrate, settings.frame_ms), (Format::Pcm, true, 64_000, 20));
+    assert_eq!(self::start("--auto-answer known --open-on-answer").settings.auto_answer, AutoAnswer::Known);
+    assert!(self::start("--open-on-answer").settings.open_on_answer && !settings.open_on_answer);
     assert_eq!((settings.delay.min_ms, settings.delay.max_ms), (0, 120));
     assert_eq!((settings.talk_timeout.as_secs(), settings.ring_timeout.as_secs()), (30, 300));
     assert_eq!((start.log, start.log_level), (Some(PathBuf::from("x.log")), LevelFilter::DEBUG));
@@ -133,7 +135,7 @@ fn every_refusal_says_why() {
         ("--frame 15", "10, 20"),
         ("--for 0", "at least 1ms"),
         ("--talk-timeout soon", "number of seconds"),
-        ("--auto-answer known", "none, all"),
+        ("--auto-answer friends", "none, known, all"),
         ("--theme mauve", "auto, dark, light, 16, none"),
         ("--log-level loud", "error, warn, info, debug, trace"),
         ("0.0.0.0", "not called"),
@@ -151,8 +153,9 @@ fn every_refusal_says_why() {
 }
 
 #[test]
-fn sealed_is_known_but_not_offered() {
-    assert!(!refusal("--format opus").contains("sealed"));
+fn every_format_is_offered() {
+    let refusal = refusal("--format opus");
+    assert!(["sealed", "rtp", "pcm"].iter().all(|format| refusal.contains(format)), "{refusal}");
 }
 
 #[test]

@@ -59,6 +59,8 @@ pub enum Command {
     Known(Edit),
     /// Asks for a [`super::Notice::Known`].
     ListKnown,
+    /// Places a call in the clear that was to be sealed and is not answered so: anyone on the path can listen.
+    Clear(Target),
     /// Keys the microphone for `Holder::Ctl`.
     Talk(Switch),
     Open(Switch),
@@ -88,8 +90,9 @@ pub enum Command {
 }
 
 /// The reply to `help`, and what an unknown word is answered with.
-pub const WORDS: &str = "call ADDRESS [rtp|pcm], hangup [PEER], answer [PEER], decline [PEER], admit [PEER], block [PEER], verify [PEER], \
-    unverify [PEER], unblock NAME, ring NAME, forget NAME, rename NAME NEW, peers, talk on|off|toggle, open on|off|toggle, \
+pub const WORDS: &str = "call ADDRESS [sealed|rtp|pcm], hangup [PEER], answer [PEER], decline [PEER], admit [PEER], block [PEER], \
+    clear [PEER], verify [PEER], unverify [PEER], unblock NAME, ring NAME, forget NAME, rename NAME NEW, peers, talk on|off|toggle, \
+    open on|off|toggle, \
     mute on|off|toggle, deafen on|off|toggle, volume [PEER] 0-200, delay auto|MS|MIN..MAX, stats, record on|off|toggle, dump FILE, \
     input DEVICE, output DEVICE, host HOST, devices, quit";
 
@@ -125,6 +128,7 @@ impl Command {
             "forget" => Ok(Self::Known(Edit::Forget(value(word, rest, KNOWN_NAME)?))),
             "rename" => parse_rename(rest),
             "peers" => alone(word, rest, Self::ListKnown),
+            "clear" => Ok(Self::Clear(target(rest))),
             "talk" => Ok(Self::Talk(switch(word, rest)?)),
             "open" => Ok(Self::Open(switch(word, rest)?)),
             "mute" => Ok(Self::Mute(switch(word, rest)?)),
@@ -179,22 +183,18 @@ fn alone(word: &str, rest: &str, command: Command) -> Result<Command, String> {
 fn parse_call(rest: &str) -> Result<Command, String> {
     let mut words = rest.split_whitespace();
     let (Some(address), format, None) = (words.next(), words.next(), words.next()) else {
-        return Err("\"call\" takes an address, and then rtp or pcm if you like: call 10.0.1.217:5005 pcm.".into());
+        return Err("\"call\" takes an address, and then sealed, rtp or pcm if you like: call 10.0.1.217:5005 pcm.".into());
     };
     let format = match format {
         None => None,
         Some("rtp") => Some(Format::Rtp),
         Some("pcm") => Some(Format::Pcm),
-        Some("sealed") => return Err(SEALED_NOT_YET.into()),
-        Some(_) => return Err("The format of a call is rtp or pcm.".into()),
+        Some("sealed") => Some(Format::Sealed),
+        Some(_) => return Err("The format of a call is sealed, rtp or pcm.".into()),
     };
     address.parse::<Address>()?;
     Ok(Command::Call { address: address.to_owned(), format })
 }
-
-/// The one place that says so, until sealed calls are built.
-pub const SEALED_NOT_YET: &str =
-    "This version cannot seal calls yet, and sends nothing in the clear that was to be sealed: choose the format rtp or pcm.";
 
 fn parse_volume(rest: &str) -> Result<Command, String> {
     let (peer, percent) = rest.rsplit_once(char::is_whitespace).unwrap_or(("", rest));
@@ -219,6 +219,8 @@ mod tests {
         for (line, command) in [
             ("call 10.0.1.217", call("10.0.1.217", None)),
             ("  call   [::1]:6000\tpcm ", call("[::1]:6000", Some(Format::Pcm))),
+            ("call workshop sealed", call("workshop", Some(Format::Sealed))),
+            ("clear workshop", Command::Clear(named("workshop"))),
             ("call workshop rtp", call("workshop", Some(Format::Rtp))),
             ("hangup", Command::Hangup(Target::All)),
             ("hangup 10.0.1.217:5005", Command::Hangup(named("10.0.1.217:5005"))),
@@ -261,7 +263,6 @@ mod tests {
             ("dance", "\"dance\" is not a command; possible are: call ADDRESS"),
             ("call", "takes an address"),
             ("call a b c", "takes an address"),
-            ("call a sealed", "cannot seal"),
             ("call a opus", "rtp or pcm"),
             ("call 0.0.0.0", "not called"),
             ("talk", "on, off or toggle"),

@@ -72,6 +72,7 @@ impl Commander {
             | Command::Admit(_)
             | Command::Block(_)
             | Command::Verify(..)
+            | Command::Clear(_)
             | Command::Volume { .. }
             | Command::Dump(_) => {
                 self.hand(&self.call, command)?;

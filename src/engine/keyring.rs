@@ -9,7 +9,7 @@ use rand::rngs::SysRng;
 use zeroize::Zeroizing;
 
 use crate::call::trust::{Edit, FILE_MAX, KnownPeers};
-use crate::call::{Identity, Psk, fingerprint};
+use crate::call::{Identity, Local, fingerprint};
 use crate::os::files;
 use crate::os::secret::{self, Forbidden, Lock};
 
@@ -21,9 +21,7 @@ const KEY_FILE_MAX: usize = 1_024;
 /// Who we are and whom we know, as an engine starts with it.
 #[derive(Clone, Debug)]
 pub struct Trust {
-    pub identity: Identity,
-    /// Of the passphrase.
-    pub psk: Psk,
+    pub local: Local,
     pub known: KnownPeers,
     /// Where changes are kept; `None`: nowhere.
     pub keyring: Option<Keyring>,
@@ -37,8 +35,8 @@ impl Trust {
     /// # Errors
     /// The system gives no random numbers.
     pub fn passing() -> anyhow::Result<Self> {
-        let (psk, known) = (Psk::default(), KnownPeers::default());
-        Ok(Self { identity: Identity::new(random()?), psk, known, keyring: None, warning: None })
+        let local = Local { identity: Identity::new(random()?), psk: Zeroizing::new([0; 32]) };
+        Ok(Self { local, known: KnownPeers::default(), keyring: None, warning: None })
     }
 }
 

@@ -61,6 +61,11 @@ pub enum Notice {
         id: PeerId,
         sealed: Sealed,
     },
+    /// A call that was to be sealed is not answered so. `met`: the peer was met sealed before.
+    Unsealed {
+        id: PeerId,
+        met: bool,
+    },
     /// The call to `address` was refused: it shows another key than the pinned one.
     KeyChanged {
         address: String,

@@ -74,6 +74,8 @@ pub struct ReceiverThread {
     pub qualities: [Quality; MAX_PEERS],
     /// The microphone opens in calls that this side places (`--open`).
     pub open: bool,
+    /// It opens in calls that come in sealed, from peers whose key is known (`--open-on-answer`).
+    pub open_on_answer: bool,
     /// Ask the system for real-time priority.
     pub realtime: bool,
     /// The program ends by itself then (`--for`).
@@ -185,6 +187,11 @@ impl ReceiverThread {
             Command::Admit(target) => self.admit(now, &target)?,
             Command::Block(target) => self.block(now, &target)?,
             Command::Verify(target, on) => self.verify(&target, on)?,
+            Command::Clear(target) => {
+                for id in self.targets(&target, |state| state == CallState::Calling)? {
+                    self.downlink.call_in_the_clear(now, id, matches!(target, Target::Named(_)))?;
+                }
+            }
             Command::Volume { target: Target::All, percent } => self.controls.set_volume(percent),
             Command::Volume { target, percent } => {
                 for id in self.targets(&target, |state| state != CallState::Idle)? {
@@ -289,6 +296,7 @@ impl ReceiverThread {
             }
             Event::Remote { id, remote } => self.tell(Notice::Resolved { id, remote }),
             Event::Sealed { id, key, sas } => self.seal(id, key, sas),
+            Event::Unsealed { id, met } => self.tell(Notice::Unsealed { id, met }),
             Event::KeyChanged { address, pinned, shown, verified } => {
                 self.tell(Notice::KeyChanged { address, pinned, shown, verified });
             }
@@ -338,6 +346,9 @@ impl ReceiverThread {
         self.watch_call();
         if self.roster.entry(id).is_some_and(|peer| peer.incoming) {
             self.controls.release_all();
+            if self.open_on_answer && self.only_known(id) {
+                self.controls.hold(Holder::Open);
+            }
         } else if self.open && !self.visitors() {
             self.controls.hold(Holder::Open);
         }

@@ -72,7 +72,7 @@ impl Engine {
     /// # Errors
     /// One sentence: the port is taken, or the system has no thread or socket left. A missing sound card is no error.
     pub fn start_with(settings: Settings, trust: Trust) -> anyhow::Result<Self> {
-        tracing::info!(key = %trust.identity.public(), known = trust.known.peers().count(), "who we are");
+        tracing::info!(key = %trust.local.identity.public(), known = trust.known.peers().count(), "who we are");
         let (socket, mapping) = socket::bind(settings.bind, settings.port)?;
         let address = socket.local_addr().context("the socket has no address")?;
         let poll = mio::Poll::new().context("the system has no room for another socket poll")?;
@@ -287,17 +287,21 @@ impl Frame {
 
     fn receiver(&self, poll: mio::Poll, socket: UdpSocket, playback: PlaybackHandle, links: Links) -> anyhow::Result<ReceiverThread> {
         let settings = &self.settings;
+        let local = &self.trust.local;
         let config = DownlinkConfig {
+            local: local.clone(),
+            known: self.trust.known.clone(),
             name: settings.name.clone(),
             bound: socket::inward(self.address),
             own_addresses: socket::own_addresses(),
             format: settings.format,
             answer_all: settings.auto_answer == AutoAnswer::All,
+            answer_known: settings.auto_answer == AutoAnswer::Known,
             allow_unsealed: settings.allow_unsealed,
             bitrate: settings.bitrate,
             frame_ms: settings.frame_ms,
             ring_timeout: settings.ring_timeout,
-            ..DownlinkConfig::new(Instant::now(), clock::unix_now())
+            ..DownlinkConfig::new(Instant::now(), clock::unix_now(), local.identity.clone())
         };
         Ok(ReceiverThread {
             poll,
@@ -311,9 +315,10 @@ impl Frame {
             links,
             roster: Roster::default(),
             known: self.trust.known.clone(),
-            own: self.trust.identity.public(),
+            own: self.trust.local.identity.public(),
             qualities: Default::default(),
             open: settings.open,
+            open_on_answer: settings.open_on_answer,
             realtime: settings.realtime,
             end_at: settings.run_for.map(|time| Instant::now() + time),
             sleep: SleepWatch::new(),

@@ -12,7 +12,7 @@ use crate::os::prompt;
 use crate::os::secret::{self, Forbidden};
 use crate::session::passphrase::{PASSPHRASE_MAX, stretch};
 use crate::session::trust::Edit;
-use crate::session::{Psk, words};
+use crate::session::{Local, words};
 
 const VARIABLE: &str = "VOICETUI_PASSPHRASE";
 
@@ -24,13 +24,17 @@ pub fn gather(passphrase: &Passphrase) -> anyhow::Result<Trust> {
     let psk = psk(passphrase)?;
     let keyring = match Keyring::open() {
         Ok(keyring) => keyring,
-        Err(homeless) => return Ok(Trust { psk, warning: Some(homeless.to_string()), ..Trust::passing()? }),
+        Err(homeless) => {
+            let mut trust = Trust { warning: Some(homeless.to_string()), ..Trust::passing()? };
+            trust.local.psk = psk;
+            return Ok(trust);
+        }
     };
     let (identity, warning) = keyring.identity()?;
-    Ok(Trust { identity, psk, known: keyring.known_peers()?, keyring: Some(keyring), warning })
+    Ok(Trust { local: Local { identity, psk }, known: keyring.known_peers()?, keyring: Some(keyring), warning })
 }
 
-fn psk(passphrase: &Passphrase) -> anyhow::Result<Psk> {
+fn psk(passphrase: &Passphrase) -> anyhow::Result<Zeroizing<[u8; 32]>> {
     let (text, from) = match passphrase {
         Passphrase::Ask => (asked()?, "The passphrase"),
         Passphrase::File(file) => (read(file)?, "The passphrase file"),
@@ -40,7 +44,7 @@ fn psk(passphrase: &Passphrase) -> anyhow::Result<Psk> {
                 (Zeroizing::new(text), VARIABLE)
             }
             (None, Some(file)) => (read(file)?, "The passphrase file"),
-            (None, None) => return Ok(Psk::default()),
+            (None, None) => return Ok(Zeroizing::new([0; 32])),
         },
     };
     stretch(&text).map_err(|reason| anyhow!("{from} cannot be used: {reason}."))

@@ -54,6 +54,13 @@ pub struct Local {
     pub psk: Zeroizing<[u8; 32]>,
 }
 
+impl PartialEq for Local {
+    /// Whether both would be taken for the same by everybody else.
+    fn eq(&self, other: &Self) -> bool {
+        self.identity.public() == other.identity.public() && self.psk == other.psk
+    }
+}
+
 impl fmt::Debug for Local {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Local").field("identity", &self.identity).finish_non_exhaustive()

@@ -55,6 +55,10 @@ pub enum Action {
     /// Answer, and connect at once from now on.
     Admit,
     Block,
+    /// Call in the clear, since nobody answers sealed.
+    Clear,
+    /// The name is typed: call in the clear.
+    ClearNow,
     /// The words are the same on both sides.
     Verify,
     Unverify,

@@ -44,6 +44,11 @@ pub enum Mode {
     Picker(Picker),
     /// "In a call: really quit?"
     Quit,
+    /// A peer that was met sealed is called in the clear only if its name is typed.
+    Clear {
+        id: PeerId,
+        typed: String,
+    },
 }
 
 impl Mode {
@@ -55,6 +60,7 @@ impl Mode {
             Self::Help { .. } => Context::Help,
             Self::Picker(_) => Context::Picker,
             Self::Quit => Context::Quit,
+            Self::Clear { .. } => Context::Clear,
         }
     }
 }
@@ -70,6 +76,8 @@ pub struct PeerInfo {
     pub incoming: bool,
     /// Once a sealed session stands.
     pub sealed: Option<Sealed>,
+    /// It has not answered sealed, and whether it ever did.
+    pub unsealed: Option<bool>,
 }
 
 /// A call was refused since its peer shows another key than before; it stands until it is put away.
@@ -223,7 +231,13 @@ impl App {
                 let name = text::clean(&name);
                 self.with_peer(id, |peer| peer.name = Some(name).filter(|name| !name.trim().is_empty()));
             }
-            Notice::Sealed { id, sealed } => self.with_peer(id, |peer| peer.sealed = Some(sealed)),
+            Notice::Sealed { id, sealed } => self.with_peer(id, |peer| (peer.sealed, peer.unsealed) = (Some(sealed), None)),
+            Notice::Unsealed { id, met } => {
+                self.with_peer(id, |peer| peer.unsealed = Some(met));
+                let clear = super::keymap::key_name(Context::Main, super::action::Action::Clear);
+                let address = self.info(id).map_or_else(String::new, |peer| peer.address.clone());
+                self.say(&text::unsealed(&address, met, &clear), Tone::Problem, now);
+            }
             Notice::KeyChanged { address, pinned, shown, verified } => {
                 self.alarm = Some(Alarm { address: text::clean(&address), pinned, shown, verified });
                 self.effects.push_back(Effect::Ring(None));
@@ -264,7 +278,8 @@ impl App {
 
     fn meet(&mut self, id: PeerId, address: &str, incoming: bool) {
         self.histories[id.slot()].clear();
-        self.peers[id.slot()] = Some(PeerInfo { address: text::clean(address), name: None, remote: None, incoming, sealed: None });
+        self.peers[id.slot()] =
+            Some(PeerInfo { address: text::clean(address), name: None, remote: None, incoming, sealed: None, unsealed: None });
         if incoming {
             self.selected = self.selected.or(Some(id));
             return;
@@ -280,6 +295,12 @@ impl App {
 
     fn moved(&mut self, id: PeerId, state: CallState, now: Instant) {
         let name = self.name(id);
+        if state != CallState::Calling {
+            self.with_peer(id, |peer| peer.unsealed = None);
+            if matches!(&self.mode, Mode::Clear { id: asked, .. } if *asked == id) {
+                self.mode = Mode::Main;
+            }
+        }
         match state {
             // The keys belong to the call now: Space must talk.
             CallState::Live if self.mode == Mode::Field => self.mode = Mode::Main,
@@ -374,6 +395,12 @@ impl App {
     #[must_use]
     pub fn field_focused(&self) -> bool {
         self.mode == Mode::Field
+    }
+
+    /// Letters are text now, Space too.
+    #[must_use]
+    pub fn is_typing(&self) -> bool {
+        matches!(self.mode, Mode::Field | Mode::Clear { .. })
     }
 
     /// For the terminal's title: on air and running are seen even when the window is not.

@@ -231,14 +231,14 @@ impl Screen {
 
     fn reenter(&mut self) -> anyhow::Result<()> {
         self.unkey(input::TERMINAL_CHANGED);
-        self.tty.reenter(!self.app.field_focused())?;
+        self.tty.reenter(!self.app.is_typing())?;
         self.continued = Some(Instant::now());
         Ok(())
     }
 
     /// The input thread and the terminal learn who gets the letters.
     fn share_focus(&mut self) -> anyhow::Result<()> {
-        let focused = self.app.field_focused();
+        let focused = self.app.is_typing();
         self.input.shared.field_focused.store(focused, SeqCst);
         Ok(self.tty.set_keys(!focused)?)
     }

@@ -124,6 +124,7 @@ pub fn draw(frame: &mut Frame, scene: &Scene) -> Zones {
         Mode::Help { scroll } => help::draw(frame.buffer_mut(), body, scene, *scroll),
         Mode::Picker(picker) => picker::draw(frame.buffer_mut(), body, scene, picker, &mut zones),
         Mode::Quit => banner::quit(frame.buffer_mut(), body, scene),
+        Mode::Clear { id, typed } => banner::clear(frame.buffer_mut(), body, scene, *id, typed),
         Mode::Main | Mode::Field => {}
     }
     if !matches!(scene.app.mode, Mode::Main | Mode::Field) {

@@ -227,6 +227,13 @@ pub fn privacy(format: Format, sealed: Option<&Sealed>) -> String {
     }
 }
 
+/// What is said when a call that was to be sealed is not answered so; `clear`: what calls in the clear.
+#[must_use]
+pub fn unsealed(name: &str, met: bool, clear: &str) -> String {
+    let met = if met { " It was met sealed before: somebody may be keeping it from answering." } else { "" };
+    format!("No sealed answer from {name}.{met} {clear} calls in the clear: anyone on the path can listen.")
+}
+
 /// Why a call was refused whose peer shows another key than the pinned one, and the line that forgets the old key.
 #[must_use]
 pub fn key_changed(address: &str, verified: bool) -> [String; 2] {

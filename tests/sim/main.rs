@@ -13,6 +13,8 @@ mod node;
 mod repair;
 mod replay;
 mod restarts;
+mod sealed;
 mod sound;
 mod strangers;
+mod trust;
 mod world;

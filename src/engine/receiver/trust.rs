@@ -30,6 +30,7 @@ impl ReceiverThread {
     /// What is known has changed: so may have what is said of those who are here.
     pub(super) fn take_known(&mut self) {
         let Some(known) = self.links.known.try_iter().last() else { return };
+        self.downlink.set_known(known.clone());
         self.known = known;
         let look = |(id, entry): (PeerId, &crate::engine::roster::Entry)| {
             let before = entry.sealed.as_ref()?;
@@ -39,6 +40,13 @@ impl ReceiverThread {
         };
         let news: Vec<Notice> = self.roster.entries().filter_map(look).collect();
         news.into_iter().for_each(|notice| self.tell(notice));
+    }
+
+    /// Whether `id`, and whoever else has called in, is known by its key.
+    pub(super) fn only_known(&self, id: PeerId) -> bool {
+        let is_here = |other: PeerId| other == id || self.meters.state(other) == CallState::Live;
+        let mut visitors = self.roster.entries().filter(|(other, entry)| entry.incoming && is_here(*other));
+        visitors.all(|(_, entry)| entry.sealed.as_ref().is_some_and(|sealed| sealed.known_as.is_some()))
     }
 
     pub(super) fn admit(&mut self, now: Instant, target: &Target) -> Result<(), String> {

@@ -63,7 +63,7 @@ fn an_empty_address_calls_nobody_and_says_so() {
 fn every_refused_key_says_why_and_does_nothing() {
     let (mut app, idle) = (app(), fake::idle());
     press(&mut app, &idle, "\x1b");
-    for key in ["o", "h", "H", "a", "d", "A", "b", "v", "V", "+", "-", "M"] {
+    for key in ["o", "h", "H", "a", "d", "A", "b", "p", "v", "V", "+", "-", "M"] {
         app.messages.clear();
         press(&mut app, &idle, key);
         assert_eq!(effects(&mut app), [], "{key}");
@@ -304,4 +304,32 @@ fn a_changed_key_is_said_until_it_is_put_away() {
     assert_eq!(app.alarm.as_ref().map(|alarm| alarm.address.as_str()), Some("workshop"), "Esc left the field only");
     press(&mut app, &snapshot, "\x1b");
     assert_eq!(app.alarm, None);
+}
+
+#[test]
+fn a_call_in_the_clear_is_asked_for_and_needs_the_name_of_whom_we_met_sealed() {
+    let (mut app, mut snapshot) = in_call();
+    (snapshot.peers[0].state, snapshot.peers[0].format) = (CallState::Calling, Format::Sealed);
+    press(&mut app, &snapshot, "p");
+    assert_eq!(commands(&mut app), [], "not before it was said");
+    app.handle_notice(Notice::Unsealed { id: fake::id(0), met: false }, snapshot.now);
+    assert!(app.message().is_some_and(|message| message.text.starts_with("No sealed answer from 10.0.1.217. p calls in the clear")));
+    press(&mut app, &snapshot, "p");
+    assert_eq!(commands(&mut app), [Command::Clear(Target::Slot(fake::id(0)))]);
+    app.handle_notice(Notice::Unsealed { id: fake::id(0), met: true }, snapshot.now);
+    press(&mut app, &snapshot, "p\n10.0.1.2 q");
+    assert!(app.is_typing() && !app.field_focused());
+    press(&mut app, &snapshot, "\n");
+    assert_eq!(commands(&mut app), []);
+    app.handle_key(&KeyEvent::new(KeyCode::Char('u'), KeyModifiers::CONTROL), &snapshot);
+    press(&mut app, &snapshot, "10.0.1.217\n");
+    assert_eq!(commands(&mut app), [Command::Clear(Target::Named("10.0.1.217".into()))]);
+    assert_eq!(app.mode, Mode::Main);
+    // It answers sealed after all.
+    press(&mut app, &snapshot, "p");
+    app.handle_notice(Notice::Sealed { id: fake::id(0), sealed: fake::sealed(None, false) }, snapshot.now);
+    app.handle_notice(Notice::State { id: fake::id(0), state: CallState::Live }, snapshot.now);
+    assert_eq!(app.mode, Mode::Main);
+    press(&mut app, &snapshot, "p");
+    assert_eq!(commands(&mut app), []);
 }

@@ -25,6 +25,7 @@ pub const EVENTS: &[(&str, &str, &[&str])] = &[
         "a peer's call is sealed, or what is known of its key has changed: the fingerprint of the key, the four words, the name that it is known by or null",
         &["peer", "slot", "key", "words", "known_as", "verified", "connect"],
     ),
+    ("unsealed", "a call that was to be sealed is not answered so; met: the peer was met sealed before", &["peer", "slot", "met"]),
     ("key_changed", "a call was refused: its peer shows another key than the known one", &["peer", "known_key", "shown_key", "verified"]),
     ("known", "the answer to the command peers: names, key, address, verified, connect, blocked of each", &["peers"]),
     ("left", "a peer's place is free again", &["peer", "slot"]),
@@ -74,6 +75,10 @@ pub fn event_of(notice: &Notice, roster: &Roster) -> (&'static str, Value) {
             let fields = json!({ "peer": peer, "slot": slot, "key": sealed.key.to_string(), "words": sealed.words(),
                 "known_as": sealed.known_as, "verified": sealed.verified, "connect": sealed.connect });
             ("sealed", fields)
+        }
+        Notice::Unsealed { id, met } => {
+            let (peer, slot) = of(*id);
+            ("unsealed", json!({ "peer": peer, "slot": slot, "met": met }))
         }
         Notice::KeyChanged { address, pinned, shown, verified } => {
             let fields = json!({ "peer": address, "known_key": pinned.to_string(), "shown_key": shown.to_string(), "verified": verified });

@@ -42,6 +42,7 @@ fn every_notice() -> Vec<Notice> {
         Notice::Name { id, name: "Bench".into() },
         Notice::PeerFormat { id, format: Format::Pcm },
         Notice::Sealed { id, sealed: fake::sealed(Some("workshop"), false) },
+        Notice::Unsealed { id, met: true },
         Notice::KeyChanged { address: "door".into(), pinned: PublicKey([1; 32]), shown: PublicKey([2; 32]), verified: true },
         Notice::Known(vec![known_peer()]),
         Notice::State { id, state: CallState::Live },
@@ -107,6 +108,7 @@ fn plain_lines_are_sentences_that_can_be_read_aloud() {
             "workshop calls itself Bench.",
             "Bench (workshop) speaks the format pcm.",
             "Bench (workshop): sealed, the key as ever, words not compared, known as workshop; the words are: apple tragic rose caught.",
+            "No sealed answer from workshop. It was met sealed before: somebody may be keeping it from answering. The command clear workshop calls in the clear: anyone on the path can listen.",
             "Problem: door shows another key than before, which you had verified. The call was refused: somebody may sit in between, or the machine is a new one. \
              Known key: aeaq-caib-aeaq-caib-aeaq-caib-aeaq-caib-aeaq-caib-aeaq-caib-aeaq. Shown key: aiba-eaqc-aiba-eaqc-aiba-eaqc-aiba-eaqc-aiba-eaqc-aiba-eaqc-aiba. \
              If you know why it is new, say: voicetui peers forget door",

@@ -17,6 +17,7 @@ pub fn sentences(notice: &Notice, roster: &Roster) -> Vec<String> {
             let known = sealed.known_as.as_ref().map(|name| format!(", known as {name}")).unwrap_or_default();
             format!("{}: {}{known}; the words are: {}.", roster.label(*id), sealed.standing(), sealed.words())
         }
+        Notice::Unsealed { id, met } => text::unsealed(&roster.address(*id), *met, &format!("The command clear {}", roster.address(*id))),
         Notice::KeyChanged { address, pinned, shown, verified } => {
             let [sentence, line] = text::key_changed(address, *verified);
             format!("Problem: {sentence} Known key: {pinned}. Shown key: {shown}. If you know why it is new, say: {line}")

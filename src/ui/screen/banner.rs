@@ -10,6 +10,7 @@ use crate::ui::action::Action;
 use crate::ui::app::{Mode, engaged};
 use crate::ui::keymap::{Context, key_name};
 use crate::ui::text;
+use crate::units::PeerId;
 
 /// One row: who calls, who can listen, and the keys. In a text field letters stay text, so it says how to get out first.
 pub fn ring(buf: &mut Buffer, area: Rect, scene: &Scene) {
@@ -74,6 +75,24 @@ fn wrap(text: &str, width: usize) -> Vec<String> {
         }
     }
     lines
+}
+
+/// The name of a peer that was met sealed, to be typed.
+pub fn clear(buf: &mut Buffer, area: Rect, scene: &Scene, id: PeerId, typed: &str) {
+    let theme = scene.theme;
+    let address = scene.app.info(id).map(|info| info.address.clone()).unwrap_or_default();
+    let inner = paint::popup(buf, area, (60, 8), theme, "Call in the clear?");
+    let room = usize::from(inner.width.saturating_sub(2));
+    let warning =
+        format!("{address} was met sealed before. In the clear anyone on the path can listen. To call all the same, type its name:");
+    let lines = wrap(&warning, room);
+    for (row, line) in lines.iter().enumerate() {
+        paint::text(buf, inner, row as u16, 1, line, theme.text);
+    }
+    // The end of what is typed is seen.
+    let skip = (typed.width() + 3).saturating_sub(room);
+    let shown: String = typed.chars().skip(skip).collect();
+    paint::spans(buf, inner, lines.len() as u16 + 1, 1, &[("> ", theme.key), (&shown, theme.title), ("_", theme.dim)]);
 }
 
 pub fn quit(buf: &mut Buffer, area: Rect, scene: &Scene) {

@@ -183,6 +183,15 @@ fn scenes() -> Vec<(&'static str, Moment)> {
         ("verified", sealed(Some("alice.lan"), true)),
         ("verified-peers", sealed(Some("alice.lan"), true).press("4")),
         ("sealed-ringing", sealed_ring()),
+        (
+            "clear",
+            sealed(None, false)
+                .with(|m| {
+                    m.snapshot.peers[0].state = CallState::Calling;
+                    m.app.handle_notice(Notice::Unsealed { id: fake::id(0), met: true }, m.snapshot.now);
+                })
+                .press("pwork"),
+        ),
         ("key-changed", Moment::call().with(alarm)),
         ("start", Moment::new(fake::idle())),
         ("talk", Moment::call()),
