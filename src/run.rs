@@ -109,7 +109,7 @@ struct Running {
 
 fn start(mut start: Start) -> anyhow::Result<Running> {
     let mut call = start.call.take();
-    let demo = if start.demo { Some(DemoPeer::start(start.settings.format)?) } else { None };
+    let demo = if start.demo { Some(DemoPeer::start(&start.settings)?) } else { None };
     if let Some(peer) = &demo {
         call = Some(peer.address.clone());
         start.settings.input_without_card = "voice".into();

@@ -88,7 +88,6 @@ fn every_refusal_says_why() {
         ("--sdp --json", "cannot go with --json"),
         ("--stdin none", "standard input is the keyboard"),
         ("--stdin maybe --plain", "commands, none"),
-        ("--format sealed 10.0.0.1", "cannot seal calls yet"),
         ("--format opus", "rtp, pcm"),
         ("--host oss", "possible values"),
         ("--port 65536", "1 to 65535"),

@@ -5,8 +5,8 @@ use std::thread::{self, JoinHandle};
 
 use anyhow::Context;
 
+use super::start::somebody_new;
 use super::{AutoAnswer, CallState, Command, Engine, Notice, Settings, Switch};
-use crate::units::Format;
 
 /// A running built-in peer; dropping it hangs up and ends it.
 pub struct DemoPeer {
@@ -17,18 +17,19 @@ pub struct DemoPeer {
 }
 
 impl DemoPeer {
-    /// Listens on a free loopback port, over real UDP.
+    /// Listens on a free loopback port, over real UDP; with the passphrase of who is to call, under a key of its own.
     ///
     /// # Errors
     /// No socket or no thread could be had.
-    pub fn start(format: Format) -> anyhow::Result<Self> {
+    pub fn start(caller: &Settings) -> anyhow::Result<Self> {
         let settings = Settings {
+            local: Some(somebody_new(caller.local.as_ref().map(|local| local.psk.clone()))?),
             name: "the built-in voice".into(),
             input: "voice".into(),
             output: "null".into(),
             bind: IpAddr::V4(Ipv4Addr::LOCALHOST),
             port: 0,
-            format,
+            format: caller.format,
             auto_answer: AutoAnswer::All,
             allow_unsealed: true,
             ctl: false,

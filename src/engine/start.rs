@@ -265,7 +265,7 @@ impl Frame {
 
     fn receiver(&self, poll: mio::Poll, socket: UdpSocket, playback: PlaybackHandle, links: Links) -> anyhow::Result<ReceiverThread> {
         let settings = &self.settings;
-        let local = settings.local.clone().map_or_else(somebody_new, Ok)?;
+        let local = settings.local.clone().map_or_else(|| somebody_new(None), Ok)?;
         let config = DownlinkConfig {
             local: local.clone(),
             name: settings.name.clone(),
@@ -331,11 +331,11 @@ impl Frame {
     }
 }
 
-/// A key pair for this run alone, and no passphrase.
-fn somebody_new() -> anyhow::Result<Local> {
+/// A key pair for this run alone.
+pub(super) fn somebody_new(psk: Option<Zeroizing<[u8; 32]>>) -> anyhow::Result<Local> {
     let mut secret = Zeroizing::new([0; 32]);
     SysRng.try_fill_bytes(&mut secret[..]).context("the system gives no random numbers")?;
-    Ok(Local { identity: Identity::new(secret), psk: Zeroizing::new([0; 32]) })
+    Ok(Local { identity: Identity::new(secret), psk: psk.unwrap_or_default() })
 }
 
 /// Unpredictable, so that nobody off the path guesses an SSRC or a sequence number (RFC 3550, 5.1).
