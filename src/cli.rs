@@ -257,8 +257,6 @@ fn refuse_odd_pairs(given: impl Fn(&str) -> bool) -> Result<(), Refusal> {
         ("plain", "json", "--plain and --json are two ways of printing: choose one."),
         ("demo", "address", "--demo calls its own built-in peer: give no address with it."),
         ("passphrase", "passphrase_file", "--passphrase asks, --passphrase-file reads: choose one."),
-        ("demo", "passphrase", "--demo calls its own built-in peer, which knows no passphrase."),
-        ("demo", "passphrase_file", "--demo calls its own built-in peer, which knows no passphrase."),
         ("sdp", "address", "--sdp only prints how to send to this machine: give no address with it."),
         ("sdp", "demo", "--sdp only prints how to send to this machine: it cannot go with --demo."),
         ("sdp", "plain", "--sdp only prints how to send to this machine: it cannot go with --plain."),

@@ -15,6 +15,7 @@ use crate::engine::{Command, Engine, Settings, Trust, control};
 use crate::os::signals::Signals;
 use crate::os::sound::{Backend, Sound};
 use crate::os::{files, socket, stderr};
+use crate::session::KnownPeers;
 use crate::ui::plain::{Mode, Output};
 use crate::ui::{self, Link, UiOptions};
 use crate::wire::sdp;
@@ -112,11 +113,13 @@ struct Running {
     _demo: Option<DemoPeer>,
 }
 
-fn start(mut start: Start, trust: Trust) -> anyhow::Result<Running> {
+fn start(mut start: Start, mut trust: Trust) -> anyhow::Result<Running> {
     let mut call = start.call.take();
-    let demo = if start.demo { Some(DemoPeer::start(start.settings.format)?) } else { None };
+    let demo = if start.demo { Some(DemoPeer::start(&start.settings, &trust)?) } else { None };
     if let Some(peer) = &demo {
         call = Some(peer.address.clone());
+        // Its key lives as long as this run: nothing to remember.
+        (trust.known, trust.keyring) = (KnownPeers::default(), None);
         start.settings.input_without_card = "voice".into();
         if socket::bind(start.settings.bind, start.settings.port).is_err() {
             start.settings.port = 0;

@@ -78,9 +78,9 @@ pub struct Options {
 
     /// What to speak on the wire in calls that this side places
     ///
-    /// rtp: Opus in RTP (RFC 7587), which ffmpeg, GStreamer, VLC and baresip understand. pcm: the original Python scripts'
+    /// sealed: encrypted, between voicetuis. rtp: Opus in RTP (RFC 7587), in the clear, which ffmpeg, GStreamer, VLC and baresip understand. pcm: the original Python scripts'
     /// headerless 44.1 kHz samples. What arrives is recognised by itself.
-    #[arg(long, help_heading = "Call", value_name = "FORMAT", default_value = "rtp",
+    #[arg(long, help_heading = "Call", value_name = "FORMAT", default_value = "sealed",
         value_parser = values::format_names().map(|name| values::format(&name)))]
     format: Format,
     /// The microphone is open, without a key held, in calls that this side places

@@ -103,8 +103,6 @@ fn a_wrong_line_is_refused_with_its_number_and_the_reason() {
     ] {
         assert_eq!(parse(text).expect_err(text).to_string(), message);
     }
-    let error = parse("format = \"sealed\"").expect_err("not yet").to_string();
-    assert!(error.starts_with("/c/config.toml, line 1: format cannot be \"sealed\": This version cannot seal calls yet"), "{error}");
     let error = parse("a = 1\nport = = 2").expect_err("no TOML").to_string();
     assert!(error.starts_with("/c/config.toml, line "), "{error}");
 }

@@ -5,6 +5,7 @@ mod calls;
 mod delay;
 mod endings;
 mod formats;
+mod hostile;
 mod hour;
 mod losses;
 mod models;

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use proptest::prelude::*;
 use voicetui::call::{CallState, Downlink, DownlinkConfig, Identity, Reason};
-use voicetui::units::Ssrc;
+use voicetui::units::{Format, Ssrc};
 use voicetui::wire::app::{self, CallWord, Tlv};
 use voicetui::wire::rtcp;
 
@@ -282,6 +282,7 @@ proptest! {
         let start = Instant::now();
         let mut config = DownlinkConfig::new(start, Duration::ZERO, Identity::new(Zeroizing::new([7; 32])));
         config.bound = at(A);
+        config.format = Format::Rtp;
         let mut downlink = Downlink::new(config, StdRng::seed_from_u64(1));
         let called = downlink.call(start, B, None).expect("a call");
         let mut now = start;

@@ -26,7 +26,7 @@ impl Bench {
     fn calling() -> Self {
         let now = Instant::now();
         let mut downlink = Downlink::new(DownlinkConfig::new(now, Duration::from_secs(1), identity()), StdRng::seed_from_u64(3));
-        downlink.call(now, PEER, None).expect("a call");
+        downlink.call(now, PEER, Some(Format::Rtp)).expect("a call");
         Self { downlink, now, heard: Vec::new() }
     }
 
