@@ -25,7 +25,7 @@ mod start;
 pub mod tap;
 pub mod wave;
 
-pub use crate::call::{CallState, Reason, SendReason, Sending};
+pub use crate::call::{CallState, Identity, Local, PublicKey, Reason, SendReason, Sending};
 pub use crate::playout::Why;
 pub use command::{Command, Switch, Target, WORDS};
 pub use commander::Commander;

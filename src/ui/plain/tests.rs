@@ -7,7 +7,7 @@ use crossbeam_channel::{Sender, bounded};
 use serde_json::Value;
 
 use super::*;
-use crate::engine::{CallState, Controls, DeviceEntry, DeviceStatus, Direction, Meters, Reason};
+use crate::engine::{CallState, Controls, DeviceEntry, DeviceStatus, Direction, Meters, PublicKey, Reason};
 use crate::units::{Format, PeerId};
 
 fn link() -> (Sender<Notice>, Link) {
@@ -35,6 +35,7 @@ fn every_notice() -> Vec<Notice> {
         Notice::State { id, state: CallState::Calling },
         Notice::Name { id, name: "Bench".into() },
         Notice::PeerFormat { id, format: Format::Pcm },
+        Notice::Sealed { id, key: PublicKey([0xab; 32]), sas: 1 },
         Notice::State { id, state: CallState::Live },
         Notice::Device { direction: Direction::Output, status: open },
         Notice::Device { direction: Direction::Input, status: DeviceStatus::Lost { sentence: "The microphone is gone.".into() } },
@@ -97,6 +98,7 @@ fn plain_lines_are_sentences_that_can_be_read_aloud() {
             "workshop is 10.0.0.7:5005.",
             "workshop calls itself Bench.",
             "Bench (workshop) speaks the format pcm.",
+            "Bench (workshop): the call is sealed.",
             "Bench (workshop): in call.",
             "Loudspeaker: USB, 48000 Hz, 2 channels.",
             "The microphone is gone.",

@@ -13,7 +13,7 @@ pub fn sentences(notice: &Notice, roster: &Roster) -> Vec<String> {
         Notice::Resolved { id, remote } => format!("{} is {remote}.", roster.address(*id)),
         Notice::Name { id, name } => format!("{} calls itself {name}.", roster.address(*id)),
         Notice::PeerFormat { id, format } => format!("{} speaks the format {format}.", roster.label(*id)),
-        Notice::Sealed { id, key, .. } => format!("{}: sealed, with the key {key:?}.", roster.label(*id)),
+        Notice::Sealed { id, .. } => format!("{}: the call is sealed.", roster.label(*id)),
         // The line of `Peer` said so.
         Notice::State { state: CallState::Idle | CallState::Calling, .. } => return Vec::new(),
         Notice::State { id, state } => state_words(*state, &roster.label(*id)),
