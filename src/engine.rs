@@ -28,7 +28,7 @@ pub mod tap;
 pub mod wave;
 
 pub use crate::call::trust::{Edit, KnownPeer, Who};
-pub use crate::call::{CallState, PublicKey, Reason, SendReason, Sending};
+pub use crate::call::{CallState, Identity, Local, PublicKey, Reason, SendReason, Sending};
 pub use crate::playout::Why;
 pub use command::{Command, Switch, Target, WORDS};
 pub use commander::Commander;

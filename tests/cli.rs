@@ -1,5 +1,9 @@
 //! The real binary, from the outside: what it prints, refuses, and answers to `ctl`.
 
+#[cfg(unix)]
+#[path = "cli/sealed.rs"]
+mod sealed;
+
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
 use std::process::{Child, ChildStdin, Command, Output, Stdio};
@@ -58,6 +62,8 @@ struct Running {
     stdin: Option<ChildStdin>,
     events: Receiver<Value>,
     address: String,
+    /// Where its key is, if that is nobody else's: two programs with one key do not call each other.
+    _data: Option<TempDir>,
 }
 
 const QUIET: [&str; 9] = ["--json", "--bind", "127.0.0.1", "--port", "0", "--input", "voice", "--output", "null"];
@@ -68,7 +74,19 @@ impl Running {
         Self::watch(voicetui(home.path(), &args))
     }
 
+    /// One whose key and known peers are those of `home`.
+    fn keeping(home: &TempDir, more: &[&str]) -> Self {
+        let args: Vec<&str> = QUIET.iter().chain(more).copied().collect();
+        Self::read(voicetui(home.path(), &args), None)
+    }
+
     fn watch(mut command: Command) -> Self {
+        let data = home();
+        command.env("XDG_DATA_HOME", data.path());
+        Self::read(command, Some(data))
+    }
+
+    fn read(mut command: Command, data: Option<TempDir>) -> Self {
         let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("it starts");
         let (send, events) = channel();
         let lines = BufReader::new(child.stdout.take().expect("its output")).lines();
@@ -81,7 +99,7 @@ impl Running {
             }
         });
         let stdin = child.stdin.take();
-        let mut this = Self { child, stdin, events, address: String::new() };
+        let mut this = Self { child, stdin, events, address: String::new(), _data: data };
         this.address = this.wait("listening", |_| true)["address"].as_str().expect("an address").to_owned();
         this
     }

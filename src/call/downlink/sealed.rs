@@ -192,7 +192,7 @@ impl Downlink {
         }
         let Some(Peer { address, .. }) = self.peer(id) else { return };
         let text = match why {
-            Failure::OwnKey => format!("{address} is this program itself: type another peer's address."),
+            Failure::OwnKey => format!("{address} is this program itself, or another one with our key: type another peer's address."),
             Failure::OtherKey(_) => format!("{address} shows another key than the one it is known by: it is not called."),
             Failure::Passphrase => format!("{address} cannot be called: passphrases differ, or somebody interferes."),
         };
