@@ -59,6 +59,8 @@ pub enum Command {
     Known(Edit),
     /// Asks for a [`super::Notice::Known`].
     ListKnown,
+    /// Another program has changed `known_peers`.
+    Reread,
     /// Places a call in the clear that was to be sealed and is not answered so: anyone on the path can listen.
     Clear(Target),
     /// Keys the microphone for `Holder::Ctl`.
@@ -91,7 +93,7 @@ pub enum Command {
 
 /// The reply to `help`, and what an unknown word is answered with.
 pub const WORDS: &str = "call ADDRESS [sealed|rtp|pcm], hangup [PEER], answer [PEER], decline [PEER], admit [PEER], block [PEER], \
-    clear [PEER], verify [PEER], unverify [PEER], unblock NAME, ring NAME, forget NAME, rename NAME NEW, peers, talk on|off|toggle, \
+    clear [PEER], verify [PEER], unverify [PEER], unblock NAME, ring NAME, forget NAME, rename NAME NEW, peers, reread, talk on|off|toggle, \
     open on|off|toggle, \
     mute on|off|toggle, deafen on|off|toggle, volume [PEER] 0-200, delay auto|MS|MIN..MAX, stats, record on|off|toggle, dump FILE, \
     input DEVICE, output DEVICE, host HOST, devices, quit";
@@ -128,6 +130,7 @@ impl Command {
             "forget" => Ok(Self::Known(Edit::Forget(value(word, rest, KNOWN_NAME)?))),
             "rename" => parse_rename(rest),
             "peers" => alone(word, rest, Self::ListKnown),
+            "reread" => alone(word, rest, Self::Reread),
             "clear" => Ok(Self::Clear(target(rest))),
             "talk" => Ok(Self::Talk(switch(word, rest)?)),
             "open" => Ok(Self::Open(switch(word, rest)?)),
@@ -235,6 +238,7 @@ mod tests {
             ("forget workshop", Command::Known(Edit::Forget("workshop".into()))),
             ("rename workshop bench", Command::Known(Edit::Rename { from: "workshop".into(), to: "bench".into() })),
             ("peers", Command::ListKnown),
+            ("reread", Command::Reread),
             ("talk on", Command::Talk(Switch::On)),
             ("talk off", Command::Talk(Switch::Off)),
             ("open toggle", Command::Open(Switch::Toggle)),

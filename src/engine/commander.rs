@@ -51,6 +51,7 @@ impl Commander {
             Command::Record(switch) => self.hand(&self.disk, DiskCommand::Record(switch)),
             Command::Known(edit) => self.hand(&self.disk, DiskCommand::Ledger(LedgerJob::Edit(edit))),
             Command::ListKnown => self.hand(&self.disk, DiskCommand::Ledger(LedgerJob::List)),
+            Command::Reread => self.hand(&self.disk, DiskCommand::Ledger(LedgerJob::Refresh)),
             Command::Input(spec) => self.hand(&self.devices, DeviceCommand::SetInput(spec)),
             Command::Output(spec) => self.hand(&self.devices, DeviceCommand::SetOutput(spec)),
             Command::Host(name) => self.hand(&self.devices, DeviceCommand::SetHost(name)),

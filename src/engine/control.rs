@@ -19,7 +19,7 @@ use anyhow::Context;
 use crossbeam_channel::Receiver;
 
 #[cfg(unix)]
-pub use client::ask;
+pub use client::{ask, tell_all};
 
 use super::command::WORDS;
 use super::{Command, Controls, Meters, Notice, Notices, Roster, Snapshot, Switch, report};
@@ -86,6 +86,10 @@ pub fn spawn(config: ControlConfig) -> anyhow::Result<Control> {
     }
     Ok(Control { thread: None })
 }
+
+/// Tells nobody: there is no ctl socket on this platform.
+#[cfg(not(unix))]
+pub fn tell_all(_line: &str) {}
 
 /// Asks a running instance.
 ///

@@ -31,6 +31,12 @@ impl Entry {
         }
     }
 
+    /// Where it is: as resolved; a caller's IP:port is its address.
+    #[must_use]
+    pub fn place(&self) -> Option<SocketAddr> {
+        self.remote.or_else(|| self.address.parse().ok().filter(|_| self.incoming))
+    }
+
     fn is_called(&self, text: &str) -> bool {
         let typed = |address: &str| address.eq_ignore_ascii_case(text) || same_place(address, text);
         let remote = self.remote.is_some_and(|remote| {

@@ -7,6 +7,7 @@ use anyhow::{Context, anyhow, bail};
 use zeroize::Zeroizing;
 
 use crate::cli::Passphrase;
+use crate::engine::control;
 use crate::engine::keyring::{Keyring, Trust, random};
 use crate::os::prompt;
 use crate::os::secret::{self, Forbidden};
@@ -75,7 +76,11 @@ pub fn id() -> anyhow::Result<String> {
 pub fn peers(edit: Option<&Edit>) -> anyhow::Result<String> {
     let keyring = Keyring::open()?;
     match edit {
-        Some(edit) => Ok(format!("{}\n", keyring.edit(edit)?.0)),
+        Some(edit) => {
+            let said = keyring.edit(edit)?.0;
+            control::tell_all("reread");
+            Ok(format!("{said}\n"))
+        }
         None => Ok(crate::cli::peer_table(&keyring.known_peers()?)),
     }
 }

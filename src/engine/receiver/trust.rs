@@ -5,6 +5,7 @@ use std::time::Instant;
 use super::ReceiverThread;
 use crate::call::CallState;
 use crate::engine::disk::{DiskCommand, LedgerJob};
+use crate::engine::roster::Entry;
 use crate::engine::{Edit, Notice, PublicKey, Sealed, Target, Who};
 use crate::units::PeerId;
 
@@ -15,9 +16,9 @@ impl ReceiverThread {
     /// A sealed session stands: told, and for a peer that we called the name is pinned from now on.
     pub(super) fn seal(&mut self, id: PeerId, key: PublicKey, sas: u64) {
         let Some(entry) = self.roster.entry(id) else { return };
-        let ip = entry.remote.map(|remote| remote.ip());
+        let ip = entry.place().map(|place| place.ip());
         let sealed = Sealed::look_up(key, sas, ip, &self.known, &self.own);
-        if let Some(address) = entry.remote {
+        if let Some(address) = entry.place() {
             let name = entry.address.clone();
             let edit = if entry.incoming { Edit::Seen { key, address } } else { Edit::Pin { name, key, address } };
             if self.links.disk.try_send(DiskCommand::Ledger(LedgerJob::Note(edit))).is_err() {
@@ -32,9 +33,9 @@ impl ReceiverThread {
         let Some(known) = self.links.known.try_iter().last() else { return };
         self.downlink.set_known(known.clone());
         self.known = known;
-        let look = |(id, entry): (PeerId, &crate::engine::roster::Entry)| {
+        let look = |(id, entry): (PeerId, &Entry)| {
             let before = entry.sealed.as_ref()?;
-            let ip = entry.remote.map(|remote| remote.ip());
+            let ip = entry.place().map(|place| place.ip());
             let sealed = Sealed::look_up(before.key, before.sas, ip, &self.known, &self.own);
             (sealed != *before).then_some(Notice::Sealed { id, sealed })
         };
@@ -105,7 +106,7 @@ impl ReceiverThread {
     fn who(&self, id: PeerId) -> Result<Who, String> {
         let entry = self.roster.entry(id);
         let sealed = entry.and_then(|entry| entry.sealed.as_ref()).ok_or(NO_KEY)?;
-        Ok(Who::Key(sealed.key, entry.and_then(|entry| entry.remote)))
+        Ok(Who::Key(sealed.key, entry.and_then(Entry::place)))
     }
 
     fn edit(&self, edit: Edit) -> Result<(), String> {
