@@ -56,7 +56,8 @@ impl Uplink {
     /// # Errors
     /// The codec could not be made; a sentence.
     pub fn new(config: UplinkConfig, rng: StdRng) -> Result<Self, String> {
-        let tuning = Tuning { bitrate: config.bitrate, frame_samples: frame_samples(config.frame_ms), expected_loss_percent: 0 };
+        let tuning =
+            Tuning { bitrate: config.bitrate, frame_samples: frame_samples(config.frame_ms), expected_loss_percent: 0, constant: false };
         let encoder = voice::opus(tuning).map_err(|error| format!("Nothing can be sent: {error}."))?;
         Self::with_encoder(config, rng, encoder)
     }
@@ -109,6 +110,7 @@ impl<E: Speak> Uplink<E> {
             bitrate: plans().map(|plan| plan.bitrate).min().unwrap_or(self.config.bitrate),
             frame_samples: frame_samples(plans().map(|plan| plan.frame_ms).max().unwrap_or(self.config.frame_ms)),
             expected_loss_percent: plans().map(|plan| plan.expected_loss_percent).max().unwrap_or(0),
+            constant: plans().any(|plan| plan.format == Format::Sealed),
         });
     }
 
@@ -171,7 +173,7 @@ impl<E: Speak> Uplink<E> {
             .write(&mut datagram);
             datagram[rtp::HEADER_BYTES..][..rtp::OSN_BYTES].copy_from_slice(&seq.0.to_be_bytes());
             datagram[rtp::HEADER_BYTES + rtp::OSN_BYTES..len].copy_from_slice(encoded.payload());
-            let len = plan.seal.seal(&mut datagram, len);
+            let Some(len) = plan.seal.seal(&mut datagram, len) else { continue };
             // Another stream than the media: the sender report does not count it.
             counts.total_packets += 1;
             counts.total_bytes += len as u64;
@@ -211,10 +213,10 @@ fn send_voice<E: Speak>(slots: &mut [Slot; MAX_PEERS], voice: &Voice<E>, send: &
         resends.remember(*seq, newest.at, rtp::HEADER_BYTES + len);
         *seq = seq.next();
         *in_spurt = true;
-        let len = plan.seal.seal(&mut datagram, rtp::HEADER_BYTES + len);
-        count(counts, len - rtp::HEADER_BYTES, len);
+        let Some(sealed) = plan.seal.seal(&mut datagram, rtp::HEADER_BYTES + len) else { continue };
+        count(counts, len, sealed);
         counts.last = Some((time, newest.captured));
-        send(id, plan.address, &datagram[..len]);
+        send(id, plan.address, &datagram[..sealed]);
     }
 }
 

@@ -12,6 +12,8 @@ use crate::units::{DEFAULT_PORT, Format};
 pub enum AutoAnswer {
     #[default]
     None,
+    /// Sealed ones of peers whose key is known.
+    Known,
     All,
 }
 
@@ -45,6 +47,8 @@ pub struct Settings {
     /// Microphone open in calls that this side places.
     pub open: bool,
     pub auto_answer: AutoAnswer,
+    /// Microphone open in calls that come in sealed, from peers whose key is known.
+    pub open_on_answer: bool,
     /// Open audio from anybody is heard without ringing.
     pub allow_unsealed: bool,
     /// Opus bit rate, bit/s.
@@ -82,6 +86,7 @@ impl Default for Settings {
             delay: DelayBounds::default(),
             open: false,
             auto_answer: AutoAnswer::None,
+            open_on_answer: false,
             allow_unsealed: false,
             bitrate: 48_000,
             frame_ms: 10,

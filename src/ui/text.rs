@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
-use crate::engine::{CallState, PeerSnapshot, Reason, SendReason, Sending, Why};
+use crate::engine::{CallState, PeerSnapshot, Reason, Sealed, SendReason, Sending, Why};
 use crate::units::{Format, Level};
 
 /// Longest text of a peer that is drawn, characters.
@@ -217,13 +217,33 @@ pub fn why(why: Why) -> &'static str {
     }
 }
 
-/// What a format means for who can listen.
+/// Who can listen, and how sure it is who speaks. `sealed`: what is known of the peer's key.
 #[must_use]
-pub fn privacy(format: Format) -> &'static str {
-    match format {
-        Format::Sealed => "sealed",
-        Format::Rtp | Format::Pcm => "open: anyone on the path can listen",
+pub fn privacy(format: Format, sealed: Option<&Sealed>) -> String {
+    match (format, sealed) {
+        (Format::Sealed, Some(sealed)) => sealed.standing(),
+        (Format::Sealed, None) => "sealed".into(),
+        (Format::Rtp | Format::Pcm, _) => "open: anyone on the path can listen".into(),
     }
+}
+
+/// What is said when a call that was to be sealed is not answered so; `clear`: what calls in the clear.
+#[must_use]
+pub fn unsealed(name: &str, met: bool, clear: &str) -> String {
+    let met = if met { " It was met sealed before: somebody may be keeping it from answering." } else { "" };
+    format!("No sealed answer from {name}.{met} {clear} calls in the clear: anyone on the path can listen.")
+}
+
+/// Why a call was refused whose peer shows another key than the pinned one, and the line that forgets the old key.
+#[must_use]
+pub fn key_changed(address: &str, verified: bool) -> [String; 2] {
+    let verified = if verified { ", which you had verified" } else { "" };
+    [
+        format!(
+            "{address} shows another key than before{verified}. The call was refused: somebody may sit in between, or the machine is a new one."
+        ),
+        format!("voicetui peers forget {address}"),
+    ]
 }
 
 #[cfg(test)]

@@ -9,6 +9,7 @@ use super::peer::Peer;
 use super::source::Source;
 use crate::call::clock::WallClock;
 use crate::call::quality::Rating;
+use crate::session::keys::OVERHEAD;
 use crate::units::{RtpTime, SAMPLE_RATE, Ssrc};
 use crate::wire::Refused;
 use crate::wire::app::{self, CallWord, Tlv};
@@ -27,7 +28,7 @@ const TENTHS_MAX: f32 = 6_553.0;
 pub(super) struct Outgoing {
     pub to: SocketAddr,
     pub len: usize,
-    pub bytes: [u8; CONTROL_MAX],
+    pub bytes: [u8; CONTROL_MAX + OVERHEAD],
 }
 
 /// Datagrams for the socket, bounded.
@@ -36,7 +37,7 @@ pub(super) struct Outbox(VecDeque<Outgoing>);
 
 impl Outbox {
     pub(super) fn push(&mut self, to: SocketAddr, bytes: &[u8]) {
-        let mut outgoing = Outgoing { to, len: bytes.len(), bytes: [0; CONTROL_MAX] };
+        let mut outgoing = Outgoing { to, len: bytes.len(), bytes: [0; CONTROL_MAX + OVERHEAD] };
         let Some(front) = outgoing.bytes.get_mut(..bytes.len()) else { return };
         front.copy_from_slice(bytes);
         if self.0.len() < OUTBOX_MAX {
@@ -75,6 +76,7 @@ impl Author {
         }
         let mut body = [0; CONTROL_MAX];
         let length = self.statements(peer, &mut body);
+        peer.sealing.pong = 0;
         let mut writer = Writer::new(out);
         let ntp = self.clock.ntp(now);
         let blocks = &blocks[..heard];
@@ -121,6 +123,13 @@ impl Author {
             }
             if let Some(delay) = self.capture_delay_ms {
                 writer.put(Tlv::CaptureDelay(tenths(delay)))?;
+            }
+            // Only out of a session: in the clear anybody could answer, or ask.
+            if peer.sealing.session.is_some() && peer.sealing.ping != 0 {
+                writer.put(Tlv::Ping(peer.sealing.ping))?;
+            }
+            if peer.sealing.session.is_some() && peer.sealing.pong != 0 {
+                writer.put(Tlv::Pong(peer.sealing.pong))?;
             }
             if peer.playing && peer.playout.delay_ms > 0.0 {
                 writer.put(Tlv::PlayoutDelay(tenths(peer.playout.delay_ms + peer.playout.card_ms)))?;

@@ -225,11 +225,20 @@ fn hearers(buf: &mut Buffer, area: Rect, scene: &Scene, zones: &mut Zones) {
         0 | 1 => String::new(),
         n => format!("{n} peers"),
     };
-    let inner = paint::panel(buf, area, theme, theme.border, "Who hears you", (&several, theme.dim));
+    let aside = words(scene).map_or((several, theme.dim), |words| (words, theme.text));
+    let inner = paint::panel(buf, area, theme, theme.border, "Who hears you", (&aside.0, aside.1));
     if snapshot.peers.is_empty() {
         return nobody(buf, inner, scene);
     }
     hearer_rows(buf, inner, scene, zones);
+}
+
+/// What the selected peer must read to us, as long as it is not verified.
+fn words(scene: &Scene) -> Option<String> {
+    let peer = scene.app.selected(scene.snapshot).filter(|peer| engaged(peer.state))?;
+    let sealed = scene.app.sealed(peer.id).filter(|sealed| !sealed.verified)?;
+    let key = key_name(Context::Main, Action::Verify);
+    Some(format!("{}: {} ({key} if it reads the same)", scene.app.name(peer.id), sealed.words()))
 }
 
 fn nobody(buf: &mut Buffer, area: Rect, scene: &Scene) {
