@@ -223,6 +223,9 @@ where
     if (given("passphrase") || given("passphrase_file")) && settings.format != Format::Sealed {
         return Err(conflict("A passphrase is for sealed calls: with the format rtp or pcm nothing is sealed."));
     }
+    if settings.private && settings.format != Format::Sealed && (given("private") || !given("format")) {
+        return Err(conflict("--private is for sealed calls: with the format rtp or pcm everybody on the way can listen anyway."));
+    }
     let passphrase = match &options.passphrase_file {
         _ if options.passphrase => Passphrase::Ask,
         Some(file) if given("passphrase_file") => Passphrase::File(file.clone()),

@@ -45,6 +45,8 @@ pub struct DownlinkConfig {
     pub known: KnownPeers,
     /// Open audio from anybody is heard without ringing.
     pub allow_unsealed: bool,
+    /// Sealed calls send all the time, in datagrams of one length.
+    pub private: bool,
     /// Opus bit rate, bit/s.
     pub bitrate: u32,
     /// 10 or 20.
@@ -68,6 +70,7 @@ impl DownlinkConfig {
             answer_known: false,
             known: KnownPeers::default(),
             allow_unsealed: false,
+            private: false,
             bitrate: 48_000,
             frame_ms: 10,
             ring_timeout: Duration::from_secs(60),

@@ -59,6 +59,7 @@ use super::state::CallState;
 use crate::playout::Packet;
 use crate::session::Sessions;
 use crate::units::{Format, MAX_PEERS, PeerId, Slept, Ssrc};
+use crate::wire::app::caps;
 use crate::wire::{self, Kind};
 use media::{Arrival, Dropped};
 use peer::{Peer, Via};
@@ -128,7 +129,9 @@ impl Downlink {
         // A short-term persistent CNAME, random so that it tells nobody who we are (RFC 7022, 4.2).
         const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
         let cname = (0..16).map(|_| char::from(LETTERS[rng.random_range(0..LETTERS.len())])).collect();
-        let author = Author { cname, name: config.name.clone(), clock: config.clock, capture_delay_ms: None };
+        // Whoever asks for a packet again tells everybody on the way that it carried voice: in private nobody asks or answers.
+        let caps = if config.private { caps::RED } else { caps::RED | caps::NACK };
+        let author = Author { cname, name: config.name.clone(), clock: config.clock, capture_delay_ms: None, caps };
         let sessions = Sessions::new(config.local.clone(), StdRng::from_rng(&mut rng));
         Self {
             ssrc: Ssrc(rng.random()),
@@ -206,7 +209,7 @@ impl Downlink {
             self.media_from(via, Some(packet.header.ssrc)).or_else(|| self.knock_media(now, via, Format::Rtp, packet.header.payload_type));
         let Some(id) = self.hearing(now, id, via).map(|peer| peer.id) else { return };
         let Some(peer) = self.peers[id.slot()].as_deref_mut() else { return };
-        let arrival = Arrival { now, from: via.source(), bytes, can_ask: repair::can_ask(peer) };
+        let arrival = Arrival { now, from: via.source(), bytes, can_ask: !self.config.private && repair::can_ask(peer) };
         let taken = peer.media.handle_rtp(arrival, packet, &mut self.streams, &mut self.recorder.on_the_way(id, sink));
         match taken {
             Ok(()) => {

@@ -132,10 +132,12 @@ pub enum SendReason {
     Narrow = 4,
     /// Losses have ended; what was done against them is being taken back.
     Easing = 5,
+    /// The flow is private: always the same.
+    Private = 6,
 }
 
 impl SendReason {
-    pub const ALL: [Self; 6] = [Self::Unheard, Self::Clean, Self::Loss, Self::Bursts, Self::Narrow, Self::Easing];
+    pub const ALL: [Self; 7] = [Self::Unheard, Self::Clean, Self::Loss, Self::Bursts, Self::Narrow, Self::Easing, Self::Private];
 
     /// For programs, and where there is little room.
     #[must_use]
@@ -147,6 +149,7 @@ impl SendReason {
             Self::Bursts => "bursts",
             Self::Narrow => "narrow",
             Self::Easing => "easing",
+            Self::Private => "private",
         }
     }
 }

@@ -7,6 +7,7 @@
 mod resend;
 mod seed;
 mod spurt;
+mod steady;
 mod voice;
 
 use std::net::SocketAddr;
@@ -24,6 +25,7 @@ use crate::wire::{red, rtp};
 use resend::Resends;
 use seed::SeedBlocks;
 use spurt::Spurt;
+use steady::Steady;
 use voice::Voice;
 
 pub use voice::{Speak, Tuning};
@@ -39,6 +41,16 @@ struct Slot {
     /// The peer has had the first packet of the present spurt.
     in_spurt: bool,
     resends: Resends,
+    /// What waits for its time, if the flow is private.
+    steady: Steady,
+}
+
+impl Slot {
+    fn begin_spurt(&mut self) {
+        self.in_spurt = false;
+        // What waits is of the spurt before, whose packets are forgotten.
+        self.steady.clear();
+    }
 }
 
 /// One encoder for all peers, one stream each.
@@ -98,7 +110,7 @@ impl<E: Speak> Uplink<E> {
             slot.seq = Seq(self.rng.random());
             slot.resends = Resends::new(Seq(self.rng.random()));
             slot.time_zero = RtpTime(self.rng.random());
-            slot.in_spurt = false;
+            slot.begin_spurt();
         }
         slot.plan = Some(plan);
         self.retune();
@@ -116,7 +128,8 @@ impl<E: Speak> Uplink<E> {
 
     /// Takes the next 10 ms, whether on air or not: the ones before a key press leave with it (pre-roll).
     /// `captured`: when the frame's last sample entered the buffer. `on_air`: the lease at that moment.
-    /// Calls `send` once per datagram. Returns whether frames leave (the tail after un-key included).
+    /// Calls `send` once per datagram. Returns whether frames leave (the tail after un-key included); filler of a private flow
+    /// is none.
     pub fn handle_frame(
         &mut self,
         frame: &Frame,
@@ -134,9 +147,9 @@ impl<E: Speak> Uplink<E> {
         if !wants_pcm {
             seed.forget();
         }
-        spurt.handle(frame, captured, on_air, &mut |leaving| {
+        let leaves = spurt.handle(frame, captured, on_air, &mut |leaving| {
             if leaving.first {
-                slots.iter_mut().for_each(|slot| slot.in_spurt = false);
+                slots.iter_mut().for_each(Slot::begin_spurt);
             }
             if wants_rtp && voice.handle(&leaving) {
                 send_voice(slots, voice, send);
@@ -144,7 +157,9 @@ impl<E: Speak> Uplink<E> {
             if wants_pcm {
                 seed.handle(&leaving, &mut |block| send_seed(slots, leaving.captured, block, send));
             }
-        })
+        });
+        steady::send(slots, voice, send);
+        leaves
     }
 
     /// The downlink's [`super::Event::Resend`]: what the peer misses goes there again (RFC 4588), to nobody else and within
@@ -152,7 +167,8 @@ impl<E: Speak> Uplink<E> {
     pub fn handle_nack(&mut self, id: PeerId, resend: &Resend, now: Instant, send: &mut impl FnMut(PeerId, SocketAddr, &[u8])) {
         let Self { slots, voice, .. } = self;
         let Slot { plan: Some(plan), time_zero, counts, resends, .. } = &mut slots[id.slot()] else { return };
-        if plan.format == Format::Pcm {
+        // What is sent again in a private flow would tell that there was voice; its copies repair it.
+        if plan.format == Format::Pcm || plan.steady_bytes > 0 {
             return;
         }
         for seq in resend.seqs() {
@@ -181,6 +197,12 @@ impl<E: Speak> Uplink<E> {
         }
     }
 
+    /// Whether some peer's flow goes on while nobody talks.
+    #[must_use]
+    pub fn is_private(&self) -> bool {
+        self.slots.iter().filter_map(|slot| slot.plan.as_ref()).any(|plan| plan.steady_bytes > 0)
+    }
+
     /// What went to a peer so far; for [`super::Downlink::handle_sent`] and the meters.
     #[must_use]
     pub fn counts(&self, id: PeerId) -> SentCounts {
@@ -199,8 +221,12 @@ fn planned(slots: &mut [Slot; MAX_PEERS]) -> impl Iterator<Item = (PeerId, &mut 
 /// The newest packet to every peer that takes RTP.
 fn send_voice<E: Speak>(slots: &mut [Slot; MAX_PEERS], voice: &Voice<E>, send: &mut impl FnMut(PeerId, SocketAddr, &[u8])) {
     for (id, slot) in planned(slots) {
-        let Slot { plan: Some(plan), seq, time_zero, counts, in_spurt, resends } = slot else { continue };
+        let Slot { plan: Some(plan), seq, time_zero, counts, in_spurt, resends, steady } = slot else { continue };
         if plan.format == Format::Pcm {
+            continue;
+        }
+        if plan.steady_bytes > 0 {
+            voice.back(0).into_iter().for_each(|newest| steady.push(newest.at));
             continue;
         }
         let mut datagram = [0; MAX_DATAGRAM];

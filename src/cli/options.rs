@@ -109,6 +109,14 @@ pub struct Options {
     allow_unsealed: bool,
     #[arg(long, hide = true, overrides_with = "allow_unsealed")]
     no_allow_unsealed: bool,
+    /// Sealed calls send all the time, in datagrams of one length: neither pauses nor lengths tell who talks
+    ///
+    /// About 225 kbit/s each way and peer as long as the call lasts, with the default --bitrate and --frame; lower ones cost less. Each
+    /// side hides only itself, so give it on both. What is sent while nobody is on air is filler, never the microphone's sound.
+    #[arg(long, help_heading = "Call", overrides_with = "no_private")]
+    private: bool,
+    #[arg(long, hide = true, overrides_with = "private")]
+    no_private: bool,
     /// Ask for a passphrase that both sides of a sealed call must have; it is not shown
     ///
     /// Where it can neither be typed nor be in a file, the variable VOICETUI_PASSPHRASE holds it. "voicetui passphrase" makes one of six
@@ -201,6 +209,7 @@ impl Options {
             auto_answer: self.auto_answer,
             open_on_answer: self.open_on_answer,
             allow_unsealed: self.allow_unsealed,
+            private: self.private,
             bitrate: self.bitrate,
             frame_ms: self.frame,
             talk_timeout: self.talk_timeout,

@@ -82,7 +82,7 @@ pub const PEER_FIELDS: &[(&str, &str)] = &[
     (
         "sending",
         "how this side's voice travels: bitrate (bit/s), frame_ms, copies (earlier frames that travel again), spacing (frames between \
-        them), reason (unheard, clean, loss, bursts, narrow, easing)",
+        them), reason (unheard, clean, loss, bursts, narrow, easing, private)",
     ),
     ("level_dbfs", "peak of the peer's voice since the last report"),
     ("speaking", "the peer speaks"),

@@ -51,6 +51,8 @@ pub struct Settings {
     pub open_on_answer: bool,
     /// Open audio from anybody is heard without ringing.
     pub allow_unsealed: bool,
+    /// Sealed calls send all the time, in datagrams of one length.
+    pub private: bool,
     /// Opus bit rate, bit/s.
     pub bitrate: u32,
     /// 10 or 20.
@@ -88,6 +90,7 @@ impl Default for Settings {
             auto_answer: AutoAnswer::None,
             open_on_answer: false,
             allow_unsealed: false,
+            private: false,
             bitrate: 48_000,
             frame_ms: 10,
             talk_timeout: Duration::from_secs(180),

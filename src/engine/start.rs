@@ -298,6 +298,7 @@ impl Frame {
             answer_all: settings.auto_answer == AutoAnswer::All,
             answer_known: settings.auto_answer == AutoAnswer::Known,
             allow_unsealed: settings.allow_unsealed,
+            private: settings.private,
             bitrate: settings.bitrate,
             frame_ms: settings.frame_ms,
             ring_timeout: settings.ring_timeout,

@@ -25,6 +25,7 @@ use super::handshake::{Fresh, Initiator, Local, MESSAGE1_BYTES};
 use super::keys::{Class, OVERHEAD, SealingKey};
 use super::peer::{Due, Session};
 use crate::units::{MAX_PEERS, Slept};
+use crate::wire::parcel::PARCEL;
 use crate::wire::sealed::{Header, Type};
 use incoming::HalfOpen;
 
@@ -42,6 +43,7 @@ const OWN_RATE: f32 = 20.0;
 
 /// The first byte of what a session says for itself; RTP and RTCP begin with 128 or more.
 const CONFIRM: u8 = 1;
+const _: () = assert!(CONFIRM != PARCEL);
 
 /// A session's place.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -82,7 +84,7 @@ pub enum SessionEvent {
     Refused(SocketAddr),
 }
 
-/// What was opened: a packet of that session, in the buffer in which it came.
+/// What was opened: a packet of that session, or a parcel of them, in the buffer in which it came.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Packet {
     pub id: SessionId,
@@ -225,7 +227,8 @@ impl Sessions {
         let session = self.session_mut(id)?;
         let (opened, moved) = session.open(now, from, index, datagram)?;
         let packet = &datagram[opened.packet.clone()];
-        let own_word = packet.first() == Some(&CONFIRM);
+        let packet_begins = packet.first().copied();
+        let own_word = packet_begins == Some(CONFIRM);
         if own_word || session.is_first(index) {
             let continued = own_word && packet.get(1) == Some(&1);
             self.confirmed(now, from, id, index, continued);
@@ -233,8 +236,8 @@ impl Sessions {
         if moved {
             self.tell(SessionEvent::Heard(id));
         }
-        // Less than 128: a session's own words, or nothing.
-        let is_packet = datagram.get(opened.packet.start).is_some_and(|first| *first >= 128) && !opened.packet.is_empty();
+        // Less than 128: a parcel of them, a session's own words, or nothing.
+        let is_packet = packet_begins.is_some_and(|first| first >= 128 || first == PARCEL);
         is_packet.then_some(Packet { id, class: opened.class, range: opened.packet })
     }
 

@@ -203,6 +203,7 @@ pub fn send_reason(reason: SendReason) -> &'static str {
         SendReason::Bursts => "lost in bursts",
         SendReason::Narrow => "the way is narrow",
         SendReason::Easing => "losses have ended",
+        SendReason::Private => "private: always the same",
     }
 }
 

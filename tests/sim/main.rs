@@ -11,6 +11,7 @@ mod losses;
 mod models;
 mod net;
 mod node;
+mod private;
 mod repair;
 mod replay;
 mod restarts;

@@ -10,9 +10,9 @@ use super::sealed::NoKey;
 use super::stranger::{Hush, Quiet};
 use super::{CallError, Downlink};
 use crate::call::address::Address;
-use crate::call::event::{Event, SendFailure};
+use crate::call::event::{Event, SendFailure, SendReason};
 use crate::call::judge::{judge, judge_own, literal, unmapped};
-use crate::call::plan::SendPlan;
+use crate::call::plan::{SendPlan, steady_bytes};
 use crate::call::state::{CallState, Reason};
 use crate::units::{DEFAULT_PORT, Format, PeerId, Ssrc};
 use crate::wire::app::CallWord;
@@ -256,6 +256,7 @@ impl Downlink {
             frame_ms: choice.frame_ms,
             expected_loss_percent: choice.expected_loss_percent,
             seal,
+            steady_bytes: if choice.reason == SendReason::Private { steady_bytes(choice.bitrate, choice.frame_ms) } else { 0 },
         };
         let Some(peer) = self.peer_mut(id) else { return };
         peer.chosen = Some(choice);

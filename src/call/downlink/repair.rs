@@ -73,9 +73,10 @@ impl Downlink {
         true
     }
 
-    /// The first losses after a clean report are told of at once: each one without copies is one that is heard.
+    /// The first losses after a clean report are told of at once: each one without copies is one that is heard. Not in private: a
+    /// report at an odd time says that there was voice to lose.
     pub(super) fn hasten_report(&mut self, now: Instant, id: PeerId) {
-        let Some(peer) = self.peer_mut(id) else { return };
+        let Some(peer) = self.peers[id.slot()].as_deref_mut().filter(|_| !self.config.private) else { return };
         if peer.is_vtui && !peer.reported_loss && peer.media.wants.gaps >= HASTE_GAPS && !peer.media.wants.is_reordered(now) {
             let soon = now.max(peer.reported + HASTE_PAUSE);
             peer.report_at = peer.report_at.map(|at| at.min(soon));
@@ -89,6 +90,7 @@ impl Downlink {
             bitrate: self.config.bitrate,
             frame_ms: self.config.frame_ms,
             takes_red: peer.is_vtui && peer.leg.caps & caps::RED != 0,
+            private: self.config.private && peer.format == Format::Sealed,
             header_bytes: (ip + if peer.format == Format::Sealed { OVERHEAD } else { 0 }) as u32,
         }
     }

@@ -13,11 +13,14 @@ use crate::session::keys::OVERHEAD;
 use crate::units::{RtpTime, SAMPLE_RATE, Ssrc};
 use crate::wire::Refused;
 use crate::wire::app::{self, CallWord, Tlv};
+use crate::wire::parcel;
 use crate::wire::rtcp::{ReportBlock, SenderInfo, Writer, ntp_units};
 use crate::wire::xr::{Dlrr, VoipMetrics};
 
 /// Longest control datagram, bytes: reports, metrics and two names fit.
 pub(super) const CONTROL_MAX: usize = 512;
+/// ... of which so many for what it says, so that it fits a parcel of that length.
+pub(super) const CONTROL_ROOM: usize = CONTROL_MAX - parcel::HEADER_BYTES;
 /// Datagrams that wait for the socket; all that they say is said again.
 const OUTBOX_MAX: usize = 64;
 /// Largest delay that a statement can carry, ms.
@@ -57,6 +60,8 @@ pub(super) struct Author {
     pub name: String,
     pub clock: WallClock,
     pub capture_delay_ms: Option<f32>,
+    /// What this side can do, of [`app::caps`].
+    pub caps: u32,
 }
 
 impl Author {
@@ -117,7 +122,7 @@ impl Author {
         let mut writer = app::Writer::new(out);
         let mut put = || -> Result<(), Refused> {
             put_state(&mut writer, peer)?;
-            writer.put(Tlv::Caps(app::caps::RED | app::caps::NACK))?;
+            writer.put(Tlv::Caps(self.caps))?;
             if !self.name.is_empty() && peer.accepted {
                 writer.put(Tlv::Name(&self.name))?;
             }

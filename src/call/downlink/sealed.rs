@@ -10,6 +10,7 @@ use rand::RngExt;
 
 use super::Downlink;
 use super::peer::{Peer, Via};
+use super::report::{CONTROL_MAX, CONTROL_ROOM};
 use super::said::Said;
 use super::timers::addresses;
 use crate::call::event::Event;
@@ -18,6 +19,7 @@ use crate::playout::Packet;
 use crate::session::{Failure, PublicKey, Seal, SessionEvent, SessionId};
 use crate::units::{Format, PeerId};
 use crate::wire;
+use crate::wire::parcel::{self, Parcel};
 
 /// A question of the peer's is answered at once, but not more often than this.
 const ECHO_PAUSE: Duration = Duration::from_millis(50);
@@ -38,7 +40,11 @@ impl Downlink {
             if let Some(packet) = packet {
                 let via = Via { from, session: Some(packet.id) };
                 let inner = &datagram[packet.range];
-                self.handle_packet(now, via, wire::classify(inner), inner, sink);
+                if parcel::is_parcel(inner) {
+                    parcel::packets(inner).for_each(|packet| self.handle_packet(now, via, wire::classify(packet), packet, sink));
+                } else {
+                    self.handle_packet(now, via, wire::classify(inner), inner, sink);
+                }
             }
             self.handle_timeout(now);
         } else {
@@ -248,6 +254,7 @@ impl Downlink {
     pub(super) fn push_control(&mut self, id: PeerId, out: &mut [u8], len: usize) {
         let Some(peer) = self.peers[id.slot()].as_deref() else { return };
         if peer.format == Format::Sealed {
+            let len = if self.config.private && peer.accepted { wrap(out, len) } else { len };
             let sealed = peer.sealing.session.and_then(|session| self.sessions.seal_control(session, out, len));
             if let Some((to, len)) = sealed {
                 self.outbox.push(to, &out[..len]);
@@ -266,4 +273,14 @@ impl Downlink {
     pub fn offers_clear(&self, id: PeerId) -> bool {
         self.peer(id).is_some_and(|peer| peer.is_unsealed() && peer.sealing.said_unsealed && peer.state == CallState::Calling)
     }
+}
+
+/// Makes control of any length a parcel of the longest; `out` has room for it. What is longer stays as it is.
+fn wrap(out: &mut [u8], len: usize) -> usize {
+    let mut packet = [0; CONTROL_ROOM];
+    let Some((packet, out)) = packet.get_mut(..len).zip(out.get_mut(..CONTROL_MAX)) else { return len };
+    packet.copy_from_slice(&out[..len]);
+    let packed = Parcel::new(out).put(packet);
+    debug_assert!(packed.is_ok(), "the room was measured");
+    CONTROL_MAX
 }

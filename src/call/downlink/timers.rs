@@ -7,7 +7,7 @@ use rand::RngExt;
 
 use super::Downlink;
 use super::peer::{Peer, REPORT_INTERVAL, Timer};
-use super::report::{CONTROL_MAX, foreign_interval};
+use super::report::{CONTROL_MAX, CONTROL_ROOM, foreign_interval};
 use crate::call::event::Event;
 use crate::call::state::{CallState, Reason};
 use crate::session::keys::OVERHEAD;
@@ -96,7 +96,7 @@ impl Downlink {
     /// datagram for one of its own, and no longer one.
     pub(super) fn send_control(&mut self, now: Instant, id: PeerId) {
         let Some(peer) = self.peer_mut(id) else { return };
-        let room = if peer.accepted { CONTROL_MAX } else { std::mem::take(&mut peer.allowance) };
+        let room = if peer.accepted { CONTROL_ROOM } else { std::mem::take(&mut peer.allowance) };
         self.send_within(now, id, room);
     }
 
@@ -104,7 +104,7 @@ impl Downlink {
     pub(super) fn send_within(&mut self, now: Instant, id: PeerId, room: usize) {
         let Some(peer) = self.peers[id.slot()].as_deref_mut() else { return };
         let mut out = [0; CONTROL_MAX + OVERHEAD];
-        let len = self.author.compose(peer, now, &mut out[..room.min(CONTROL_MAX)]);
+        let len = self.author.compose(peer, now, &mut out[..room.min(CONTROL_ROOM)]);
         if len > 0 {
             self.push_control(id, &mut out, len);
         }
@@ -115,7 +115,7 @@ impl Downlink {
         let _ = now;
         let Some(peer) = self.peers[id.slot()].as_deref() else { return };
         let mut out = [0; CONTROL_MAX + OVERHEAD];
-        let mut writer = Writer::new(&mut out[..CONTROL_MAX]);
+        let mut writer = Writer::new(&mut out[..CONTROL_ROOM]);
         let wrote = writer
             .receiver_report(peer.ssrc, &[])
             .and_then(|()| writer.sdes(peer.ssrc, &self.author.cname, None))
