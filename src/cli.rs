@@ -34,7 +34,9 @@ const ABOUT: &str = "A full-screen terminal intercom: type a peer's address, hol
 
 const LONG_ABOUT: &str = "A full-screen terminal intercom: type a peer's address, hold Space, talk.
 
-Without an address the screen opens with the address field in focus. With one it calls at once. Every option can also stand in \
+Without an address the screen opens with the address field in focus. With one it calls at once. \
+Calls between two voicetuis are sealed: encrypted, and with a key that is remembered; the four words on both screens tell whether \
+somebody sits in between. Every option can also stand in \
 the config file (see \"voicetui config\"); the command line wins. Each switch has its opposite (--open and --no-open): the last \
 one given counts.";
 

@@ -90,7 +90,8 @@ pub struct Options {
     no_open: bool,
     /// Which calls are answered without asking; the microphone stays closed in them
     ///
-    /// known: sealed calls of peers whose key is known ("voicetui peers" lists them).
+    /// known: sealed calls of peers whose key is known ("voicetui peers" lists them). Who was let in for good, with A or "voicetui peers
+    /// connect", is answered in any case.
     #[arg(long, help_heading = "Call", value_name = "WHOSE", default_value = "none",
         value_parser = PossibleValuesParser::new(["none", "known", "all"]).map(|whose| values::auto_answer(&whose)))]
     auto_answer: AutoAnswer,
@@ -111,7 +112,7 @@ pub struct Options {
     no_allow_unsealed: bool,
     /// Sealed calls send all the time, in datagrams of one length: neither pauses nor lengths tell who talks
     ///
-    /// About 225 kbit/s each way and peer as long as the call lasts, with the default --bitrate and --frame; lower ones cost less. Each
+    /// About 235 kbit/s each way and peer, headers included, as long as the call lasts, with the default --bitrate and --frame; lower ones cost less. Each
     /// side hides only itself, so give it on both. What is sent while nobody is on air is filler, never the microphone's sound.
     #[arg(long, help_heading = "Call", overrides_with = "no_private")]
     private: bool,

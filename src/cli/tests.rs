@@ -65,6 +65,7 @@ fn every_option_reaches_its_setting() {
     assert_eq!((start.log, start.log_level), (Some(PathBuf::from("x.log")), LevelFilter::DEBUG));
     let Ok(Invocation::Screen(_, ui)) = ask("--theme 16 --calm --ascii --no-mouse --no-bell --notify") else { panic!("the screen") };
     assert_eq!(ui, UiOptions { theme: ThemeChoice::Sixteen, calm: true, ascii: true, mouse: false, bell: false, notify: true });
+    assert!(self::start("--private").settings.private && !self::start("--private --no-private").settings.private && !settings.private);
     assert!(self::start("--demo").demo);
     assert!(!self::start("--open --no-open").settings.open);
     assert_eq!(self::start("--port 1 --port 2").settings.port, 2);
@@ -119,6 +120,8 @@ fn every_refusal_says_why() {
         ("--passphrase --passphrase-file x", "choose one"),
         ("--format pcm --passphrase ::1", "is for sealed calls"),
         ("--format rtp --passphrase-file x ::1", "is for sealed calls"),
+        ("--private --format rtp ::1", "--private is for sealed calls"),
+        ("--format pcm --private", "--private is for sealed calls"),
         ("peers forget", "NAME"),
         ("peers rename a", "NEW_NAME"),
         ("--plain id", "one of the two"),
@@ -161,6 +164,17 @@ fn the_config_file_is_not_needed_where_it_does_not_matter() {
     let ask = |line: &str| parse(["voicetui", line].map(Into::into), broken);
     assert!(ask("man").is_ok() && ask("config").is_ok());
     assert!(matches!(ask("--plain"), Err(Refusal::Config(_))));
+}
+
+#[test]
+fn a_private_config_gives_way_to_a_format_that_is_typed() {
+    let with = |text: &'static str, line: &str| {
+        parse(line.split_whitespace().map(Into::into), || Ok(Config::parse(text, PathBuf::from("c")).expect("a config")))
+    };
+    assert!(with("private = true", "voicetui --format rtp ::1").is_ok());
+    assert!(with("private = true\nformat = \"rtp\"", "voicetui ::1").is_err());
+    assert!(with("format = \"rtp\"", "voicetui --private ::1").is_err());
+    assert!(matches!(with("private = true", "voicetui"), Ok(Invocation::Screen(start, _)) if start.settings.private));
 }
 
 #[test]

@@ -19,7 +19,7 @@ use super::field::Field;
 use super::history::History;
 use super::keymap::Context;
 use super::text;
-use crate::engine::{CallState, Command, Notice, PeerSnapshot, PublicKey, Sealed, Snapshot, Switch};
+use crate::engine::{CallState, Command, Notice, PeerSnapshot, PublicKey, Reason, Sealed, Snapshot, Switch};
 use crate::talk::{Rung, Unkeyed};
 use crate::units::{Format, MAX_PEERS, PeerId};
 
@@ -234,9 +234,7 @@ impl App {
             Notice::Sealed { id, sealed } => self.with_peer(id, |peer| (peer.sealed, peer.unsealed) = (Some(sealed), None)),
             Notice::Unsealed { id, met } => {
                 self.with_peer(id, |peer| peer.unsealed = Some(met));
-                let clear = super::keymap::key_name(Context::Main, super::action::Action::Clear);
-                let address = self.info(id).map_or_else(String::new, |peer| peer.address.clone());
-                self.say(&text::unsealed(&address, met, &clear), Tone::Problem, now);
+                self.say(&self.unsealed_words(id, met), Tone::Problem, now);
             }
             Notice::KeyChanged { address, pinned, shown, verified } => {
                 self.alarm = Some(Alarm { address: text::clean(&address), pinned, shown, verified });
@@ -296,7 +294,11 @@ impl App {
     fn moved(&mut self, id: PeerId, state: CallState, now: Instant) {
         let name = self.name(id);
         if state != CallState::Calling {
-            self.with_peer(id, |peer| peer.unsealed = None);
+            if let Some(met) = self.info(id).and_then(|peer| peer.unsealed) {
+                let answered = self.unsealed_words(id, met);
+                self.messages.retain(|message| message.text != answered);
+                self.with_peer(id, |peer| peer.unsealed = None);
+            }
             if matches!(&self.mode, Mode::Clear { id: asked, .. } if *asked == id) {
                 self.mode = Mode::Main;
             }
@@ -308,9 +310,23 @@ impl App {
                 self.rang = Some(now);
                 self.effects.push_back(Effect::Ring(Some(format!("{name} is calling"))));
             }
+            // The alarm says it better.
+            CallState::Ended(Reason::Unreachable) if self.alarmed(id) => {}
             CallState::Ended(reason) => self.say(&text::ended(&name, reason), Tone::Info, now),
             _ => {}
         }
+    }
+
+    fn unsealed_words(&self, id: PeerId, met: bool) -> String {
+        let clear = super::keymap::key_name(Context::Main, super::action::Action::Clear);
+        let address = self.info(id).map_or_else(String::new, |peer| peer.address.clone());
+        text::clean_sentence(&text::unsealed(&address, met, &clear))
+    }
+
+    /// Whether a changed key is why this peer is not called.
+    fn alarmed(&self, id: PeerId) -> bool {
+        let address = self.info(id).map(|peer| &peer.address);
+        self.alarm.as_ref().is_some_and(|alarm| Some(&alarm.address) == address)
     }
 
     fn with_peer(&mut self, id: PeerId, change: impl FnOnce(&mut PeerInfo)) {

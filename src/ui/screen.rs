@@ -99,13 +99,14 @@ pub fn draw(frame: &mut Frame, scene: &Scene) -> Zones {
     }
     let rings = u16::from(scene.app.ringing(scene.snapshot).is_some());
     let alarm = banner::alarm_lines(scene, area.width);
+    let words = footer::message(scene, area);
     let alarm_rows = (alarm.len() as u16).min(area.height / 2);
     let rows = [
         Constraint::Length(1),
         Constraint::Length(alarm_rows),
         Constraint::Length(rings),
         Constraint::Min(0),
-        Constraint::Length(1),
+        Constraint::Length(words.0.len() as u16),
         Constraint::Length(1),
     ];
     let [top, danger, bell, body, message, bottom] = Layout::vertical(rows).areas(area);
@@ -131,7 +132,7 @@ pub fn draw(frame: &mut Frame, scene: &Scene) -> Zones {
         // Covered: a click there is for what lies over it.
         zones.talk = None;
     }
-    footer::message(frame.buffer_mut(), message, scene);
+    footer::say(frame.buffer_mut(), message, &words);
     footer::keys(frame.buffer_mut(), bottom, scene);
     zones
 }

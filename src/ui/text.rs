@@ -52,6 +52,22 @@ pub fn fit(text: &str, width: usize, ellipsis: char) -> String {
     cut
 }
 
+/// Lines of at most `width` columns, broken between words.
+#[must_use]
+pub fn wrap(text: &str, width: usize) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for word in text.split(' ') {
+        match lines.last_mut() {
+            Some(line) if line.width() + 1 + word.width() <= width => {
+                line.push(' ');
+                line.push_str(word);
+            }
+            _ => lines.push(word.to_owned()),
+        }
+    }
+    lines
+}
+
 /// `2:13`, `1:02:03`.
 #[must_use]
 pub fn clock(duration: Duration) -> String {

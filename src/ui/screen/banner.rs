@@ -29,11 +29,13 @@ pub fn ring(buf: &mut Buffer, area: Rect, scene: &Scene) {
     // A key that is known says who it is; what a caller calls itself does not.
     let name = sealed.and_then(|sealed| sealed.known_as.clone()).unwrap_or_else(|| scene.app.name(peer.id));
     let address = scene.app.info(peer.id).map(|info| info.address.clone()).unwrap_or_default();
-    let who = if address.is_empty() || address == name { name } else { format!("{name} ({address})") };
-    let short = format!(" RING  {} is calling", text::fit(&who, room.saturating_sub(18), theme.glyphs.ellipsis));
+    let who = if address.is_empty() || address == name { name.clone() } else { format!("{name} ({address})") };
     let worth = sealed.map_or_else(|| text::privacy(peer.format, None), |sealed| sealed.brief());
-    let long = format!("{short} - {worth}");
-    let words = if long.width() <= room { long } else { short };
+    let says = |who: &str| format!(" RING  {who} is calling - {worth}");
+    // What the key is worth outlives the address, and a long name gives way to it.
+    let spare = room.saturating_sub(says("").width());
+    let words = if who.width() <= spare { says(&who) } else { says(&text::fit(&name, spare, theme.glyphs.ellipsis)) };
+    let words = text::fit(&words, room, theme.glyphs.ellipsis);
     let bold = theme.ring.add_modifier(Modifier::BOLD);
     paint::text(buf, Rect { width: room as u16 + 1, ..area }, 0, 0, &words, bold);
     paint::right(buf, area, 0, &keys, bold);
@@ -47,9 +49,9 @@ pub fn alarm_lines(scene: &Scene, width: u16) -> Vec<String> {
     let away = key_name(Context::Main, Action::Leave);
     let room = usize::from(width.saturating_sub(2));
     // The line to type comes early: on a small screen the end is cut.
-    let mut lines = wrap(&format!("KEY CHANGED  {} shows another key than before{verified}: refused.", alarm.address), room);
-    lines.extend(wrap(&format!("If you know why it is new, say: {line}"), room));
-    lines.extend(wrap(&format!("If not, somebody may sit in between. ({away} puts this away)"), room));
+    let mut lines = text::wrap(&format!("KEY CHANGED  {} shows another key than before{verified}: refused.", alarm.address), room);
+    lines.extend(text::wrap(&format!("If you know why it is new, say: {line}"), room));
+    lines.extend(text::wrap(&format!("If not, somebody may sit in between. ({away} puts this away)"), room));
     lines
 }
 
@@ -62,21 +64,6 @@ pub fn alarm(buf: &mut Buffer, area: Rect, scene: &Scene, lines: &[String]) {
     }
 }
 
-/// Lines of at most `width` columns, broken between words.
-fn wrap(text: &str, width: usize) -> Vec<String> {
-    let mut lines: Vec<String> = Vec::new();
-    for word in text.split(' ') {
-        match lines.last_mut() {
-            Some(line) if line.width() + 1 + word.width() <= width => {
-                line.push(' ');
-                line.push_str(word);
-            }
-            _ => lines.push(word.to_owned()),
-        }
-    }
-    lines
-}
-
 /// The name of a peer that was met sealed, to be typed.
 pub fn clear(buf: &mut Buffer, area: Rect, scene: &Scene, id: PeerId, typed: &str) {
     let theme = scene.theme;
@@ -85,7 +72,7 @@ pub fn clear(buf: &mut Buffer, area: Rect, scene: &Scene, id: PeerId, typed: &st
     let room = usize::from(inner.width.saturating_sub(2));
     let warning =
         format!("{address} was met sealed before. In the clear anyone on the path can listen. To call all the same, type its name:");
-    let lines = wrap(&warning, room);
+    let lines = text::wrap(&warning, room);
     for (row, line) in lines.iter().enumerate() {
         paint::text(buf, inner, row as u16, 1, line, theme.text);
     }

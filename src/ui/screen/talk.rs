@@ -225,20 +225,28 @@ fn hearers(buf: &mut Buffer, area: Rect, scene: &Scene, zones: &mut Zones) {
         0 | 1 => String::new(),
         n => format!("{n} peers"),
     };
-    let aside = words(scene).map_or((several, theme.dim), |words| (words, theme.text));
-    let inner = paint::panel(buf, area, theme, theme.border, "Who hears you", (&aside.0, aside.1));
+    const TITLE: &str = "Who hears you";
+    // Corners, spaces around both, and a line between them.
+    let room = usize::from(area.width).saturating_sub(TITLE.width() + 7);
+    let aside = words(scene, room).map_or((several, theme.dim), |words| (words, theme.text));
+    let inner = paint::panel(buf, area, theme, theme.border, TITLE, (&aside.0, aside.1));
     if snapshot.peers.is_empty() {
         return nobody(buf, inner, scene);
     }
     hearer_rows(buf, inner, scene, zones);
 }
 
-/// What the selected peer must read to us, as long as it is not verified.
-fn words(scene: &Scene) -> Option<String> {
+/// What the selected peer must read to us, as long as it is not verified: the words stay whole, whatever has to give way.
+fn words(scene: &Scene, room: usize) -> Option<String> {
     let peer = scene.app.selected(scene.snapshot).filter(|peer| engaged(peer.state))?;
     let sealed = scene.app.sealed(peer.id).filter(|sealed| !sealed.verified)?;
     let key = key_name(Context::Main, Action::Verify);
-    Some(format!("{}: {} ({key} if it reads the same)", scene.app.name(peer.id), sealed.words()))
+    let says = |name: &str| format!("{name}: {} ({key} if it reads the same)", sealed.words());
+    let spare = room.saturating_sub(says("").width());
+    Some(match spare {
+        ..4 => format!("{} ({key})", sealed.words()),
+        _ => says(&text::fit(&scene.app.name(peer.id), spare, scene.theme.glyphs.ellipsis)),
+    })
 }
 
 fn nobody(buf: &mut Buffer, area: Rect, scene: &Scene) {
