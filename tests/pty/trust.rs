@@ -56,8 +56,8 @@ impl User {
 
 fn says(home: &Path, job: &[&str]) -> String {
     let mut program = Command::new(env!("CARGO_BIN_EXE_voicetui"));
-    FOLDERS.iter().for_each(|name| drop(program.env(name, home)));
-    let output = program.args(job).output().expect("started");
+    let folders = FOLDERS.map(|name| (name, home));
+    let output = program.envs(folders).args(job).output().expect("started");
     String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned()
 }
 

@@ -23,6 +23,7 @@ pub fn ring(buf: &mut Buffer, area: Rect, scene: &Scene) {
     let more = if sealed.is_some() && area.width >= 100 { format!("{admit} always  {block} block  ") } else { String::new() };
     let keys = match scene.app.mode {
         Mode::Main => format!("{answer} answer  {more}{decline} decline "),
+        _ if area.width < 60 => format!("Esc, then {answer} or {decline} "),
         _ => format!("Esc, then {answer} answer, {decline} decline "),
     };
     let room = usize::from(area.width).saturating_sub(keys.width() + 2);
@@ -31,14 +32,23 @@ pub fn ring(buf: &mut Buffer, area: Rect, scene: &Scene) {
     let address = scene.app.info(peer.id).map(|info| info.address.clone()).unwrap_or_default();
     let who = if address.is_empty() || address == name { name.clone() } else { format!("{name} ({address})") };
     let worth = sealed.map_or_else(|| text::privacy(peer.format, None), |sealed| sealed.brief());
-    let says = |who: &str| format!(" RING  {who} is calling - {worth}");
-    // What the key is worth outlives the address, and a long name gives way to it.
-    let spare = room.saturating_sub(says("").width());
-    let words = if who.width() <= spare { says(&who) } else { says(&text::fit(&name, spare, theme.glyphs.ellipsis)) };
-    let words = text::fit(&words, room, theme.glyphs.ellipsis);
+    let brief = sealed.map_or_else(|| "open".into(), |sealed| sealed.brief());
+    let words = ring_words(&who, &name, (&worth, &brief), room, theme.glyphs.ellipsis);
     let bold = theme.ring.add_modifier(Modifier::BOLD);
     paint::text(buf, Rect { width: room as u16 + 1, ..area }, 0, 0, &words, bold);
     paint::right(buf, area, 0, &keys, bold);
+}
+
+/// Who rings and what its key is worth, as much of it as fits: the address goes first, then the end of the name, then the worth.
+fn ring_words(who: &str, name: &str, (worth, brief): (&str, &str), room: usize, ellipsis: char) -> String {
+    /// A name that is shorter says nothing.
+    const NAME_MIN: usize = 8;
+    let says = |who: &str, worth: &str| format!(" RING  {who} is calling - {worth}");
+    let whole = [says(who, worth), says(who, brief), says(name, brief)].into_iter().find(|words| words.width() <= room);
+    let spare = room.saturating_sub(says("", brief).width());
+    let cut = || (spare >= NAME_MIN).then(|| says(&text::fit(name, spare, ellipsis), brief));
+    let plain = || text::fit(&format!(" RING  {name}"), room, ellipsis);
+    whole.or_else(cut).unwrap_or_else(plain)
 }
 
 /// What stands there while a changed key was not put away, in lines of `width` columns.

@@ -10,10 +10,16 @@ use crate::ui::app::{Mode, Tone};
 use crate::ui::keymap;
 use crate::ui::text;
 
-/// Below so many rows a long problem gets no second one.
-const ROOMY: u16 = 16;
+/// Rows for a long problem, by those of the screen.
+fn rows(height: u16) -> usize {
+    match height {
+        ..16 => 1,
+        16..24 => 2,
+        _ => 3,
+    }
+}
 
-/// A problem, a device that is gone, the latest word, or where we listen; a long problem takes a second row where there is one.
+/// A problem, a device that is gone, the latest word, or where we listen; a long problem takes more rows where there are some.
 pub fn message(scene: &Scene, area: Rect) -> (Vec<String>, Style) {
     let (app, theme) = (scene.app, scene.theme);
     let (words, style) = match (app.message(), app.devices.loss()) {
@@ -24,9 +30,10 @@ pub fn message(scene: &Scene, area: Rect) -> (Vec<String>, Style) {
     };
     let width = usize::from(area.width.saturating_sub(2));
     let is_problem = app.message().is_some_and(|message| message.tone == Tone::Problem);
-    let mut lines = if is_problem && area.height >= ROOMY { text::wrap(&words, width) } else { vec![words] };
-    if lines.len() > 2 {
-        let rest = lines.split_off(1).join(" ");
+    let mut lines = if is_problem { text::wrap(&words, width) } else { vec![words] };
+    let rows = rows(area.height);
+    if lines.len() > rows {
+        let rest = lines.split_off(rows - 1).join(" ");
         lines.push(rest);
     }
     let fit = |line: String| text::fit(&line, width, theme.glyphs.ellipsis);

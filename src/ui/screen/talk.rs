@@ -48,9 +48,12 @@ pub fn draw(frame: &mut Frame, area: Rect, scene: &Scene, zones: &mut Zones) {
 
 /// Down to 40x12: no boxes, the same parts.
 fn compact(frame: &mut Frame, area: Rect, scene: &Scene, zones: &mut Zones) {
-    let peers = (scene.snapshot.peers.len() as u16).clamp(1, area.height / 3);
-    let sizes = [Constraint::Length(1), Constraint::Length(3), Constraint::Min(2), Constraint::Length(1), Constraint::Length(peers)];
-    let [call, talk, own, level, below] = Layout::vertical(sizes).areas(area);
+    let peers = (scene.snapshot.peers.len() as u16).clamp(1, (area.height / 3).max(1));
+    let talk = if area.height < 7 + peers { 2 } else { 3 };
+    // Under a long alarm the button stays, and as many peers as there is room for.
+    let own = area.height.saturating_sub(2 + talk + peers);
+    let sizes = if own == 0 { [0, talk, 0, 0, area.height.saturating_sub(talk)] } else { [1, talk, own, 1, peers] };
+    let [call, talk, own, level, below] = Layout::vertical(sizes.map(Constraint::Length)).areas(area);
     field_line(frame, call, scene, zones);
     button(frame.buffer_mut(), talk, scene);
     zones.talk = Some(talk);
