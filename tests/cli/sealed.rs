@@ -71,7 +71,8 @@ fn a_door_station_opens_to_whom_it_knows_and_to_nobody_else() {
     calls.say(&format!("call {}", station.address));
     calls.wait("state", state("live"));
     station.wait("on_air", |event| event["on"] == true);
-    station.say("block");
+    // Without a name it would be for those who ring.
+    station.say(&format!("block {}", calls.address));
     station.wait("on_air", |event| event["on"] == false);
     calls.wait("left", |_| true);
     calls.say(&format!("call {}", station.address));
