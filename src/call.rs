@@ -27,3 +27,5 @@ pub use recorder::Dump;
 pub use state::{CallState, Reason};
 pub use trace::{Trace, TraceError};
 pub use uplink::{Speak, Tuning, Uplink};
+
+pub use crate::session::{Identity, KnownPeers, Local, PublicKey, fingerprint, trust, words};

@@ -4,6 +4,7 @@
 //! defaults and comments (`config.rs`) are all read from it.
 
 mod options;
+mod peers;
 mod values;
 
 use std::ffi::OsString;
@@ -20,16 +21,22 @@ use unicode_width::UnicodeWidthStr;
 use crate::config::{Config, ConfigError};
 use crate::engine::report::{PEER_FIELDS, STATS_FIELDS};
 use crate::engine::{DeviceEntry, Direction, Settings};
+use crate::session::trust::Edit;
 use crate::ui::UiOptions;
 use crate::ui::plain::EVENTS;
+use crate::units::Format;
 pub use options::ONCE;
 use options::Options;
+use peers::PeersJob;
+pub use peers::table as peer_table;
 
 const ABOUT: &str = "A full-screen terminal intercom: type a peer's address, hold Space, talk";
 
 const LONG_ABOUT: &str = "A full-screen terminal intercom: type a peer's address, hold Space, talk.
 
-Without an address the screen opens with the address field in focus. With one it calls at once. Every option can also stand in \
+Without an address the screen opens with the address field in focus. With one it calls at once. \
+Calls between two voicetuis are sealed: encrypted, and with a key that is remembered; the four words on both screens tell whether \
+somebody sits in between. Every option can also stand in \
 the config file (see \"voicetui config\"); the command line wins. Each switch has its opposite (--open and --no-open): the last \
 one given counts.";
 
@@ -79,6 +86,17 @@ enum Job {
     /// Words are those of --plain: call ADDRESS, hangup, answer, decline, talk on|off|toggle, open on|off|toggle, mute on|off|toggle,
     /// record on|off, dump FILE, stats, quit and more (see "voicetui ctl help"). "talk hold" keeps the microphone on air while this process lives.
     Ctl(CtlArgs),
+    /// Print the fingerprint of this user's key, for peers to compare; makes the key if there is none
+    ///
+    /// The fingerprint is the whole public key, in base32 (RFC 4648).
+    Id,
+    /// List the peers whose keys are known, or change what is known of them
+    Peers {
+        #[command(subcommand)]
+        job: Option<PeersJob>,
+    },
+    /// Make a passphrase of six random words
+    Passphrase,
     /// Print the config file with all keys, their defaults and what they do
     Config,
     /// Print the completions for a shell
@@ -105,9 +123,20 @@ pub struct Start {
     pub call: Option<String>,
     /// With the built-in peer.
     pub demo: bool,
+    pub passphrase: Passphrase,
     /// Where the log goes; `None`: a file a day in the state folder.
     pub log: Option<PathBuf>,
     pub log_level: LevelFilter,
+}
+
+/// Where the passphrase comes from.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Passphrase {
+    /// Asked for, without showing it.
+    Ask,
+    File(PathBuf),
+    /// The environment's, else the config file's own file, else there is none.
+    Environment(Option<PathBuf>),
 }
 
 /// What the command line asks for.
@@ -124,6 +153,12 @@ pub enum Invocation {
         /// One line for the running instance.
         line: String,
     },
+    /// Print our fingerprint.
+    Id,
+    /// Change what is known of a peer; `None`: list them all.
+    Peers(Option<Edit>),
+    /// Make one.
+    Passphrase,
     Config,
     Completions(Shell),
     Man,
@@ -186,7 +221,20 @@ where
     if given("stdin") && !(options.plain || options.json) {
         return Err(conflict("--stdin is for --plain and --json: with the screen, standard input is the keyboard."));
     }
-    let start = Start { settings: options.settings(), call, demo: options.demo, log: options.log.clone(), log_level: options.log_level };
+    let settings = options.settings();
+    if (given("passphrase") || given("passphrase_file")) && settings.format != Format::Sealed {
+        return Err(conflict("A passphrase is for sealed calls: with the format rtp or pcm nothing is sealed."));
+    }
+    if settings.private && settings.format != Format::Sealed && (given("private") || !given("format")) {
+        return Err(conflict("--private is for sealed calls: with the format rtp or pcm everybody on the way can listen anyway."));
+    }
+    let passphrase = match &options.passphrase_file {
+        _ if options.passphrase => Passphrase::Ask,
+        Some(file) if given("passphrase_file") => Passphrase::File(file.clone()),
+        file => Passphrase::Environment(file.clone()),
+    };
+    let (log, log_level) = (options.log.clone(), options.log_level);
+    let start = Start { settings, call, demo: options.demo, passphrase, log, log_level };
     Ok(match (options.sdp, options.json, options.plain) {
         (true, ..) => Invocation::Sdp(start.settings),
         (_, true, _) => Invocation::Json(start),
@@ -199,6 +247,9 @@ fn invocation_of(job: Job) -> Invocation {
     match job {
         Job::Devices { host } => Invocation::Devices { host },
         Job::Ctl(ctl) => Invocation::Ctl { instance: ctl.instance, line: ctl.words.join(" ") },
+        Job::Id => Invocation::Id,
+        Job::Peers { job } => Invocation::Peers(job.map(PeersJob::edit)),
+        Job::Passphrase => Invocation::Passphrase,
         Job::Config => Invocation::Config,
         Job::Completions { shell } => Invocation::Completions(shell),
         Job::Man => Invocation::Man,
@@ -210,6 +261,7 @@ fn refuse_odd_pairs(given: impl Fn(&str) -> bool) -> Result<(), Refusal> {
     let pairs = [
         ("plain", "json", "--plain and --json are two ways of printing: choose one."),
         ("demo", "address", "--demo calls its own built-in peer: give no address with it."),
+        ("passphrase", "passphrase_file", "--passphrase asks, --passphrase-file reads: choose one."),
         ("sdp", "address", "--sdp only prints how to send to this machine: give no address with it."),
         ("sdp", "demo", "--sdp only prints how to send to this machine: it cannot go with --demo."),
         ("sdp", "plain", "--sdp only prints how to send to this machine: it cannot go with --plain."),
@@ -284,7 +336,8 @@ pub fn manual() -> Vec<u8> {
         }
     }
     more.push_str(".SH FILES\n.TP\n\\fI$XDG_CONFIG_HOME/voicetui/config.toml\\fR\nall of the options above; see voicetui config\n");
-    more.push_str(".TP\n\\fI$XDG_STATE_HOME/voicetui\\fR\nthe log, and the peers called\n");
+    more.push_str(".TP\n\\fI$XDG_STATE_HOME/voicetui\\fR\nthe log, and the addresses called\n");
+    more.push_str(".TP\n\\fI$XDG_DATA_HOME/voicetui\\fR\nkey, the secret key of this user; known_peers, the keys of others\n");
     page.extend_from_slice(more.as_bytes());
     page
 }

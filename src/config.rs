@@ -3,6 +3,8 @@
 //! Keys, defaults, comments and the reading of values come from the definitions in `cli.rs`: a line of the file is turned into
 //! the option that says the same, and stands before those that were typed.
 
+pub mod check;
+
 use std::fmt;
 use std::fmt::Write as _;
 use std::io::{ErrorKind, Read};
@@ -213,6 +215,7 @@ impl Key {
             "record" => "recordings",
             "for" => "1h",
             "log" => "voicetui.log",
+            "passphrase-file" => "passphrase",
             _ => self.first.as_deref().unwrap_or(""),
         };
         example.to_owned()

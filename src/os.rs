@@ -4,8 +4,10 @@ pub mod clock;
 pub mod files;
 pub mod local_socket;
 pub mod priority;
+pub mod prompt;
 #[cfg(unix)]
 pub mod ready;
+pub mod secret;
 pub mod signals;
 pub mod socket;
 pub mod sound;

@@ -1,5 +1,7 @@
 //! What the command line asked for, done: the screen, the plain modes, and the jobs that start no call. Main thread.
 
+mod trust;
+
 use std::io::{self, Write};
 use std::net::{IpAddr, Ipv4Addr};
 
@@ -9,10 +11,11 @@ use tracing_appender::non_blocking::WorkerGuard;
 use crate::cli::{self, Invocation, Refusal, Start};
 use crate::config::Config;
 use crate::engine::demo::DemoPeer;
-use crate::engine::{Command, Engine, Settings, control};
+use crate::engine::{Command, Engine, Settings, Trust, control};
 use crate::os::signals::Signals;
 use crate::os::sound::{Backend, Sound};
 use crate::os::{files, socket, stderr};
+use crate::session::KnownPeers;
 use crate::ui::plain::{Mode, Output};
 use crate::ui::{self, Link, UiOptions};
 use crate::wire::sdp;
@@ -33,6 +36,9 @@ pub fn run() -> anyhow::Result<()> {
         Invocation::Json(start) => plain(start, Mode::Json),
         Invocation::Devices { host } => devices(host.as_deref()),
         Invocation::Ctl { instance, line } => control::ask(instance, &line, &mut io::stdout()),
+        Invocation::Id => print(trust::id()?.as_bytes()),
+        Invocation::Peers(edit) => print(trust::peers(edit.as_ref())?.as_bytes()),
+        Invocation::Passphrase => trust::make_passphrase(&mut io::stdout().lock()),
         Invocation::Config => print(Config::load()?.print().as_bytes()),
         Invocation::Completions(shell) => print(&cli::completions(shell)),
         Invocation::Man => print(&cli::manual()),
@@ -107,17 +113,19 @@ struct Running {
     _demo: Option<DemoPeer>,
 }
 
-fn start(mut start: Start) -> anyhow::Result<Running> {
+fn start(mut start: Start, mut trust: Trust) -> anyhow::Result<Running> {
     let mut call = start.call.take();
-    let demo = if start.demo { Some(DemoPeer::start(start.settings.format)?) } else { None };
+    let demo = if start.demo { Some(DemoPeer::start(&start.settings, &trust)?) } else { None };
     if let Some(peer) = &demo {
         call = Some(peer.address.clone());
+        // Its key lives as long as this run: nothing to remember.
+        (trust.known, trust.keyring) = (KnownPeers::default(), None);
         start.settings.input_without_card = "voice".into();
         if socket::bind(start.settings.bind, start.settings.port).is_err() {
             start.settings.port = 0;
         }
     }
-    let engine = Engine::start(start.settings)?;
+    let engine = Engine::start_with(start.settings, trust)?;
     if let Some(address) = call {
         engine.commander().send(Command::Call { address, format: None }).map_err(anyhow::Error::msg)?;
     }
@@ -143,18 +151,20 @@ fn link(running: &Running, settings: &Settings) -> Link {
 fn screen(start_with: Start, options: UiOptions) -> anyhow::Result<()> {
     // Before a port is bound and a microphone opened.
     ui::check_terminal()?;
+    let trust = trust::gather(&start_with.passphrase)?;
     let _log = start_log(&start_with)?;
     let _hush = Hush::begin();
     let settings = start_with.settings.clone();
-    let running = start(start_with)?;
+    let running = start(start_with, trust)?;
     ui::run(link(&running, &settings), options)
 }
 
 fn plain(start_with: Start, mode: Mode) -> anyhow::Result<()> {
+    let trust = trust::gather(&start_with.passphrase)?;
     let _log = start_log(&start_with)?;
     let _hush = Hush::begin();
     let settings = start_with.settings.clone();
-    let running = start(start_with)?;
+    let running = start(start_with, trust)?;
     let quit = running.engine.commander();
     let _signals = Signals::watch(move || {
         let _ = quit.send(Command::Quit);

@@ -133,9 +133,9 @@ impl PeerId {
 #[repr(u8)]
 pub enum Format {
     /// RTP and RTCP inside a Noise session.
+    #[default]
     Sealed = 0,
     /// Open RTP (RFC 3550) with Opus (RFC 7587).
-    #[default]
     Rtp = 1,
     /// The seed's headerless S16LE datagrams.
     Pcm = 2,

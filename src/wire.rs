@@ -1,9 +1,10 @@
-//! Bytes to packets and back, borrowed, no allocation: pcm, rtp, rtcp, xr, red, app, sdp, sealed. Pure; any thread runs it.
+//! Bytes to packets and back, borrowed, no allocation: pcm, rtp, rtcp, xr, red, app, sdp, sealed, parcel. Pure; any thread runs it.
 
 pub mod app;
 mod bytes;
 #[doc(hidden)]
 pub mod check;
+pub mod parcel;
 pub mod pcm;
 pub mod red;
 pub mod rtcp;

@@ -1,5 +1,9 @@
 //! The real binary, from the outside: what it prints, refuses, and answers to `ctl`.
 
+#[cfg(unix)]
+#[path = "cli/sealed.rs"]
+mod sealed;
+
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
 use std::process::{Child, ChildStdin, Command, Output, Stdio};
@@ -58,6 +62,8 @@ struct Running {
     stdin: Option<ChildStdin>,
     events: Receiver<Value>,
     address: String,
+    /// Where its key is, if that is nobody else's: two programs with one key do not call each other.
+    _data: Option<TempDir>,
 }
 
 const QUIET: [&str; 9] = ["--json", "--bind", "127.0.0.1", "--port", "0", "--input", "voice", "--output", "null"];
@@ -68,7 +74,19 @@ impl Running {
         Self::watch(voicetui(home.path(), &args))
     }
 
+    /// One whose key and known peers are those of `home`.
+    fn keeping(home: &TempDir, more: &[&str]) -> Self {
+        let args: Vec<&str> = QUIET.iter().chain(more).copied().collect();
+        Self::read(voicetui(home.path(), &args), None)
+    }
+
     fn watch(mut command: Command) -> Self {
+        let data = home();
+        command.env("XDG_DATA_HOME", data.path());
+        Self::read(command, Some(data))
+    }
+
+    fn read(mut command: Command, data: Option<TempDir>) -> Self {
         let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("it starts");
         let (send, events) = channel();
         let lines = BufReader::new(child.stdout.take().expect("its output")).lines();
@@ -81,7 +99,7 @@ impl Running {
             }
         });
         let stdin = child.stdin.take();
-        let mut this = Self { child, stdin, events, address: String::new() };
+        let mut this = Self { child, stdin, events, address: String::new(), _data: data };
         this.address = this.wait("listening", |_| true)["address"].as_str().expect("an address").to_owned();
         this
     }
@@ -189,7 +207,6 @@ fn what_contradicts_itself_is_refused_in_a_sentence() {
     for (args, part) in [
         (&["--plain", "--json"][..], "choose one"),
         (&["--demo", "10.0.0.1"], "no address with it"),
-        (&["--format", "sealed", "10.0.0.1"], "cannot seal calls yet"),
         (&["--stdin", "none"], "the keyboard"),
         (&["--delay", "90..20"], "the least delay comes first: 20..90"),
         (&["--delay", "500"], "in ms from 0 to 400"),
@@ -352,4 +369,63 @@ fn a_recorded_call_leaves_a_file_of_each_side() {
         assert_eq!(counted + 44, bytes.len(), "{name}: the header tells its length");
         assert!(bytes[44..].chunks_exact(2).any(|s| i16::from_le_bytes([s[0], s[1]]).unsigned_abs() > 500), "{name}: a voice is in it");
     }
+}
+
+/// The lines that `voicetui id` and `peers` print, and what is kept in the data folder.
+#[test]
+fn a_key_is_made_once_and_shown_by_its_fingerprint() {
+    let home = home();
+    let id = printed(&home, &["id"]);
+    assert!(id.trim_end().split('-').count() == 13 && id.trim_end().split('-').all(|group| group.len() == 4), "{id}");
+    assert_eq!(printed(&home, &["id"]), id);
+    let key = home.path().join("voicetui/key");
+    let secret = std::fs::read_to_string(&key).expect("kept");
+    std::fs::set_permissions(&key, std::os::unix::fs::PermissionsExt::from_mode(0o640)).expect("chmod");
+    for args in [&["id"][..], &["--plain", "--stdin", "none"]] {
+        let refusal = refused(&home, args);
+        assert!(refusal.contains(&format!("chmod 600 {}", key.display())) && !refusal.contains(&secret[secret.len() - 53..]), "{refusal}");
+    }
+}
+
+#[test]
+fn known_peers_are_listed_and_changed() {
+    let home = home();
+    assert!(printed(&home, &["peers"]).contains("Nobody is known yet"));
+    let key = "aaaq-eaye-auda-ocaj-bifq-ydio-b4ib-ceqt-cqkr-mfyy-denb-wha5-dypq";
+    let file = home.path().join("voicetui/known_peers");
+    std::fs::create_dir_all(file.parent().expect("folder")).expect("folder");
+    std::fs::write(&file, format!("# mine\nworkshop {key} - 10.0.0.7:5005\nnonsense\n")).expect("written");
+    assert_eq!(printed(&home, &["peers", "verify", "workshop"]), "workshop is verified.\n");
+    assert_eq!(printed(&home, &["peers", "rename", "WORKSHOP:5005", "bench"]), "WORKSHOP:5005 is known as bench from now on.\n");
+    let listed = printed(&home, &["peers"]);
+    assert!(listed.starts_with(&format!("bench  verified, last at 10.0.0.7:5005\n    {key}\nLine 3 of known_peers")), "{listed}");
+    assert!(refused(&home, &["peers", "forget", "workshop"]).contains("workshop is not known"));
+    assert_eq!(printed(&home, &["peers", "forget", "bench"]), "bench and its key are forgotten.\n");
+    assert_eq!(std::fs::read_to_string(&file).expect("kept"), "# mine\nnonsense\n");
+    std::fs::write(&file, b"workshop \xff").expect("written");
+    for args in [&["peers"][..], &["peers", "forget", "workshop"], &["--plain", "--stdin", "none"]] {
+        assert!(refused(&home, args).contains("move it away to forget every peer"), "{args:?}");
+    }
+}
+
+#[test]
+fn a_made_passphrase_has_six_words_of_its_own() {
+    let home = home();
+    let (one, other) = (printed(&home, &["passphrase"]), printed(&home, &["passphrase"]));
+    assert!(one != other && one.split_whitespace().count() == 6 && one.ends_with('\n'), "{one}");
+}
+
+#[test]
+fn a_passphrase_that_cannot_be_used_starts_nothing() {
+    let home = home();
+    let file = home.path().join("phrase");
+    write_config(&home, &format!("passphrase-file = {:?}", file.display().to_string()));
+    let plain = ["--plain", "--stdin", "none"];
+    assert!(refused(&home, &plain).contains("There is no passphrase file"));
+    std::fs::write(&file, "correct horse\n").expect("written");
+    std::fs::set_permissions(&file, std::os::unix::fs::PermissionsExt::from_mode(0o644)).expect("chmod");
+    let refusal = refused(&home, &plain);
+    assert!(refusal.contains(&format!("chmod 600 {}", file.display())) && !refusal.contains("horse"), "{refusal}");
+    let output = voicetui(home.path(), &plain).env("VOICETUI_PASSPHRASE", " ").stdin(Stdio::null()).output().expect("it runs");
+    assert!(String::from_utf8_lossy(&output.stderr).contains("VOICETUI_PASSPHRASE cannot be used: it is empty"), "{output:?}");
 }

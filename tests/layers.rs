@@ -44,6 +44,8 @@ const CORNERS: &[(&str, &[&str])] = &[
     ("opusic_sys",       &["audio/codec"]),
     ("snow",             &["session/handshake"]),
     ("chacha20poly1305", &["session/keys"]),
+    ("argon2",           &["session/passphrase"]),
+    ("bip39",            &["session/words"]),
     ("cpal",             &["os"]),
     ("socket2",          &["os"]),
     ("ratatui",          &["ui"]),

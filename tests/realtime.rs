@@ -128,7 +128,8 @@ fn a_card_of_any_rate_and_block_is_served_without_allocation() {
 #[test]
 fn the_sender_path_allocates_nothing() {
     let start = Instant::now();
-    for (format, redundancy, frame_ms) in [(Format::Rtp, 0, 10), (Format::Rtp, 2, 20), (Format::Pcm, 0, 10)] {
+    let kinds = [(Format::Rtp, 0, 10, 0), (Format::Rtp, 2, 20, 0), (Format::Rtp, 2, 10, 300), (Format::Pcm, 0, 10, 0)];
+    for (format, redundancy, frame_ms, steady_bytes) in kinds {
         let mut uplink = Uplink::new(UplinkConfig { frame_ms, ..UplinkConfig::default() }, StdRng::seed_from_u64(1)).expect("an uplink");
         let plan = SendPlan {
             address: SocketAddr::from(([127, 0, 0, 1], 5005)),
@@ -141,6 +142,7 @@ fn the_sender_path_allocates_nothing() {
             frame_ms,
             expected_loss_percent: 5,
             seal: Seal::default(),
+            steady_bytes,
         };
         uplink.handle_plan(peer(0), Some(plan.clone()));
         uplink.handle_plan(peer(1), Some(SendPlan { ssrc: Ssrc(8), ..plan }));

@@ -1,5 +1,8 @@
 //! The wire against the world: packets of other programs, the fuzz targets' corpus, and arbitrary bytes.
 
+#[path = "wire/sealed.rs"]
+mod sealed_vectors;
+
 use std::fs;
 use std::path::Path;
 

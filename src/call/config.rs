@@ -3,7 +3,10 @@
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::time::{Duration, Instant};
 
+use zeroize::Zeroizing;
+
 use super::clock::WallClock;
+use crate::session::{Identity, KnownPeers, Local};
 use crate::units::{DEFAULT_PORT, Format};
 
 /// For [`super::Uplink::new`].
@@ -22,8 +25,10 @@ impl Default for UplinkConfig {
 }
 
 /// For [`super::Downlink::new`].
-#[derive(Clone, PartialEq, Debug)]
+#[derive(Clone, Debug)]
 pub struct DownlinkConfig {
+    /// Who we are in sealed calls, with the passphrase's key (zero for none).
+    pub local: Local,
     /// The name other sides see; may be empty.
     pub name: String,
     /// Where our socket is really bound (the port never 0): calls to ourselves are refused by it.
@@ -34,8 +39,14 @@ pub struct DownlinkConfig {
     pub format: Format,
     /// Whoever calls or streams is answered.
     pub answer_all: bool,
+    /// Whoever calls sealed, and is known by its key, is answered.
+    pub answer_known: bool,
+    /// The peers that are known at first; see [`super::Downlink::set_known`].
+    pub known: KnownPeers,
     /// Open audio from anybody is heard without ringing.
     pub allow_unsealed: bool,
+    /// Sealed calls send all the time, in datagrams of one length.
+    pub private: bool,
     /// Opus bit rate, bit/s.
     pub bitrate: u32,
     /// 10 or 20.
@@ -46,16 +57,20 @@ pub struct DownlinkConfig {
 }
 
 impl DownlinkConfig {
-    /// Defaults of the command line; `now` and `unix` (time since 1970) are the same moment.
+    /// Defaults of the command line, without a passphrase; `now` and `unix` (time since 1970) are the same moment.
     #[must_use]
-    pub fn new(now: Instant, unix: Duration) -> Self {
+    pub fn new(now: Instant, unix: Duration, identity: Identity) -> Self {
         Self {
+            local: Local { identity, psk: Zeroizing::new([0; 32]) },
             name: String::new(),
             bound: SocketAddr::new(IpAddr::V6(Ipv6Addr::UNSPECIFIED), DEFAULT_PORT),
             own_addresses: Vec::new(),
             format: Format::default(),
             answer_all: false,
+            answer_known: false,
+            known: KnownPeers::default(),
             allow_unsealed: false,
+            private: false,
             bitrate: 48_000,
             frame_ms: 10,
             ring_timeout: Duration::from_secs(60),

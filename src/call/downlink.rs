@@ -35,9 +35,11 @@ mod peer;
 mod repair;
 mod report;
 mod said;
+mod sealed;
 mod source;
 mod stranger;
 mod timers;
+mod trust;
 mod width;
 
 use std::collections::VecDeque;
@@ -45,8 +47,8 @@ use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Instant;
 
-use rand::RngExt;
 use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
 
 use super::config::DownlinkConfig;
 use super::event::{Event, NetCounts, PlayoutView, Report, SendFailure};
@@ -55,10 +57,12 @@ use super::plan::SentCounts;
 use super::recorder::{Dump, Recorder};
 use super::state::CallState;
 use crate::playout::Packet;
+use crate::session::Sessions;
 use crate::units::{Format, MAX_PEERS, PeerId, Slept, Ssrc};
+use crate::wire::app::caps;
 use crate::wire::{self, Kind};
 use media::{Arrival, Dropped};
-use peer::Peer;
+use peer::{Peer, Via};
 use report::{Author, Outbox};
 use stranger::Strangers;
 
@@ -66,6 +70,8 @@ use stranger::Strangers;
 const EVENTS_MAX: usize = 512;
 /// Opus look-ahead and frame of our own voice, ms, without the frame's length.
 const OWN_LOOKAHEAD_MS: f32 = 6.5;
+/// Largest sealed datagram that is opened, bytes: none that we send is longer.
+const SCRATCH_BYTES: usize = 1_500;
 
 /// Why a call was not placed. Displays as one sentence.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -76,8 +82,6 @@ pub enum CallError {
     Full,
     /// That address is in the call already.
     Already(PeerId),
-    /// The sealed format is not in this build.
-    NoSealed,
 }
 
 impl fmt::Display for CallError {
@@ -86,7 +90,6 @@ impl fmt::Display for CallError {
             Self::Address(sentence) => f.write_str(sentence),
             Self::Full => f.write_str("The call is full: hang up one of its 16 peers first."),
             Self::Already(_) => f.write_str("That peer is in the call already."),
-            Self::NoSealed => f.write_str("This version has no sealed format: call with rtp or pcm."),
         }
     }
 }
@@ -101,6 +104,11 @@ pub struct Downlink {
     author: Author,
     peers: [Option<Box<Peer>>; MAX_PEERS],
     strangers: Strangers,
+    sessions: Sessions,
+    /// Where a sealed datagram is opened.
+    scratch: Box<[u8]>,
+    /// When it was last told that somebody has another passphrase.
+    told_passphrase: Option<Instant>,
     /// Who we are to strangers.
     ssrc: Ssrc,
     outbox: Outbox,
@@ -121,9 +129,15 @@ impl Downlink {
         // A short-term persistent CNAME, random so that it tells nobody who we are (RFC 7022, 4.2).
         const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
         let cname = (0..16).map(|_| char::from(LETTERS[rng.random_range(0..LETTERS.len())])).collect();
-        let author = Author { cname, name: config.name.clone(), clock: config.clock, capture_delay_ms: None };
+        // Whoever asks for a packet again tells everybody on the way that it carried voice: in private nobody asks or answers.
+        let caps = if config.private { caps::RED } else { caps::RED | caps::NACK };
+        let author = Author { cname, name: config.name.clone(), clock: config.clock, capture_delay_ms: None, caps };
+        let sessions = Sessions::new(config.local.clone(), StdRng::from_rng(&mut rng));
         Self {
             ssrc: Ssrc(rng.random()),
+            sessions,
+            scratch: vec![0; SCRATCH_BYTES].into(),
+            told_passphrase: None,
             config,
             rng,
             author,
@@ -152,22 +166,16 @@ impl Downlink {
         let from = unmapped(from);
         match self.classify(from, bytes) {
             Kind::SeedPcm => self.handle_seed(now, from, bytes, sink),
-            Kind::Rtp => match wire::rtp::Packet::parse(bytes) {
-                Ok(packet) => self.handle_rtp(now, from, &packet, bytes.len(), sink),
-                Err(_) => self.net.dropped_malformed += 1,
-            },
-            Kind::Rtcp => match wire::rtcp::parse(bytes) {
-                Ok(compound) => self.handle_rtcp(now, from, compound, bytes.len()),
-                Err(_) => self.net.dropped_malformed += 1,
-            },
-            // The sealed format's place: until it is there, nobody is answered.
-            Kind::Sealed(_) | Kind::Unknown => self.net.dropped_unknown += 1,
+            kind @ (Kind::Rtp | Kind::Rtcp) => self.handle_packet(now, Via { from, session: None }, kind, bytes, sink),
+            Kind::Sealed(_) => self.handle_sealed(now, from, bytes, sink),
+            Kind::Unknown => self.net.dropped_unknown += 1,
         }
     }
 
     /// From a peer called with `pcm` any even length is PCM; but not what is RTCP through and through.
     fn classify(&self, from: SocketAddr, bytes: &[u8]) -> Kind {
         let kind = wire::classify(bytes);
+        // A session is one whatever PCM may look like.
         let is_pcm_peer = |peer: &Peer| peer.format == Format::Pcm && !peer.incoming && peer.is_anywhere_at(from.ip());
         if kind == Kind::SeedPcm || !self.all().any(is_pcm_peer) || (kind == Kind::Rtcp && wire::rtcp::parse(bytes).is_ok()) {
             return kind;
@@ -175,30 +183,38 @@ impl Downlink {
         wire::classify_from_pcm_peer(bytes)
     }
 
-    fn handle_rtp(
-        &mut self,
-        now: Instant,
-        from: SocketAddr,
-        packet: &wire::rtp::Packet<'_>,
-        bytes: usize,
-        sink: &mut impl FnMut(PeerId, Packet),
-    ) {
-        if self.is_own(now, from, packet.header.ssrc, Some(packet.header.time)) {
+    /// A packet of RTP or RTCP, in the open or out of a session.
+    fn handle_packet(&mut self, now: Instant, via: Via, kind: Kind, bytes: &[u8], sink: &mut impl FnMut(PeerId, Packet)) {
+        match kind {
+            Kind::Rtp => match wire::rtp::Packet::parse(bytes) {
+                Ok(packet) => self.handle_rtp(now, via, &packet, bytes.len(), sink),
+                Err(_) => self.net.dropped_malformed += 1,
+            },
+            Kind::Rtcp => match wire::rtcp::parse(bytes) {
+                Ok(compound) => self.handle_rtcp(now, via, compound, bytes.len()),
+                Err(_) => self.net.dropped_malformed += 1,
+            },
+            _ => self.net.dropped_unknown += 1,
+        }
+    }
+
+    fn handle_rtp(&mut self, now: Instant, via: Via, packet: &wire::rtp::Packet<'_>, bytes: usize, sink: &mut impl FnMut(PeerId, Packet)) {
+        if via.session.is_none() && self.is_own(now, via.from, packet.header.ssrc, Some(packet.header.time)) {
             return;
         }
-        if packet.header.payload_type == wire::rtp::RTX_PT && self.handle_rtx(now, from, packet, bytes, sink) {
+        if packet.header.payload_type == wire::rtp::RTX_PT && self.handle_rtx(now, via, packet, bytes, sink) {
             return;
         }
-        let id = self
-            .media_from(from, Some(packet.header.ssrc))
-            .or_else(|| self.knock_media(now, from, Format::Rtp, packet.header.payload_type));
-        let Some(id) = self.hearing(now, id).map(|peer| peer.id) else { return };
+        let id =
+            self.media_from(via, Some(packet.header.ssrc)).or_else(|| self.knock_media(now, via, Format::Rtp, packet.header.payload_type));
+        let Some(id) = self.hearing(now, id, via).map(|peer| peer.id) else { return };
         let Some(peer) = self.peers[id.slot()].as_deref_mut() else { return };
-        let arrival = Arrival { now, from, bytes, can_ask: repair::can_ask(peer) };
+        let arrival = Arrival { now, from: via.source(), bytes, can_ask: !self.config.private && repair::can_ask(peer) };
         let taken = peer.media.handle_rtp(arrival, packet, &mut self.streams, &mut self.recorder.on_the_way(id, sink));
         match taken {
             Ok(()) => {
-                self.heard_media(now, id, from, Format::Rtp);
+                let format = if via.session.is_some() { Format::Sealed } else { Format::Rtp };
+                self.heard_media(now, id, via.from, format);
                 self.hasten_report(now, id);
             }
             Err(Dropped::Malformed) => self.net.dropped_malformed += 1,
@@ -207,8 +223,9 @@ impl Downlink {
     }
 
     fn handle_seed(&mut self, now: Instant, from: SocketAddr, bytes: &[u8], sink: &mut impl FnMut(PeerId, Packet)) {
-        let id = self.media_from(from, None).or_else(|| self.knock_media(now, from, Format::Pcm, 0));
-        let Some(id) = self.hearing(now, id).map(|peer| peer.id) else { return };
+        let via = Via { from, session: None };
+        let id = self.media_from(via, None).or_else(|| self.knock_media(now, via, Format::Pcm, 0));
+        let Some(id) = self.hearing(now, id, via).map(|peer| peer.id) else { return };
         let Some(peer) = self.peers[id.slot()].as_deref_mut() else { return };
         peer.media.handle_seed(now, bytes, &mut self.streams, &mut self.recorder.on_the_way(id, sink));
         self.heard_media(now, id, from, Format::Pcm);
@@ -217,11 +234,15 @@ impl Downlink {
     /// When [`Downlink::handle_timeout`] is due; `None`: never, until something comes.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Instant> {
-        self.all().filter_map(|peer| peer.next_due(self.config.ring_timeout)).min()
+        self.all().filter_map(|peer| peer.next_due(self.config.ring_timeout)).chain(self.sessions.poll_timeout()).min()
     }
 
     /// Writes the next control datagram into `buffer` (at least [`crate::units::MAX_DATAGRAM`] bytes).
     pub fn poll_transmit(&mut self, buffer: &mut [u8]) -> Option<(SocketAddr, usize)> {
+        // A handshake's message goes before what was sealed with its keys.
+        if let Some(handshake) = self.sessions.poll_transmit(buffer) {
+            return Some(handshake);
+        }
         let outgoing = self.outbox.pop()?;
         buffer.get_mut(..outgoing.len)?.copy_from_slice(&outgoing.bytes[..outgoing.len]);
         Some((outgoing.to, outgoing.len))
@@ -234,8 +255,9 @@ impl Downlink {
 
     /// The machine slept: what was measured before is old, and everybody is told at once that we are there.
     pub fn handle_slept(&mut self, now: Instant, slept: Slept) {
-        let _ = slept;
         self.recorder.handle_slept(now);
+        self.sessions.handle_slept(now, slept);
+        self.take_session_events(now);
         for peer in self.peers.iter_mut().flatten() {
             peer.media.forget_timing();
             peer.rtt_ms = None;
@@ -296,6 +318,7 @@ impl Downlink {
             heard_lost_percent: peer.heard_lost_percent,
             heard_delay_ms: heard_delay,
             sending: self.sending(peer),
+            sas: peer.sealing.key.map(|_| peer.sealing.sas),
         }
     }
 

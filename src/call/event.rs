@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use super::plan::{Resend, SendPlan};
 use super::quality::Rating;
 use super::state::CallState;
+use crate::session::PublicKey;
 use crate::units::{Format, PeerId};
 
 /// Drain with [`super::Downlink::poll_event`] after every call into the downlink.
@@ -28,6 +29,19 @@ pub enum Event {
         id: PeerId,
         remote: SocketAddr,
     },
+    /// A call that was to be sealed is not answered so. `met`: the peer was met sealed before.
+    Unsealed {
+        id: PeerId,
+        met: bool,
+    },
+    /// The call to `address` was refused: it shows another key than the pinned one.
+    KeyChanged {
+        address: String,
+        pinned: PublicKey,
+        shown: PublicKey,
+        /// The pinned key had been verified.
+        verified: bool,
+    },
     State {
         id: PeerId,
         state: CallState,
@@ -41,6 +55,13 @@ pub enum Event {
     Format {
         id: PeerId,
         format: Format,
+    },
+    /// The call is sealed: with whom, and the 44 bits of the words that both sides see. Once more for the same peer: it
+    /// began anew, with words of its own.
+    Sealed {
+        id: PeerId,
+        key: PublicKey,
+        sas: u64,
     },
     /// For [`super::Uplink::handle_plan`]: `None` means send nothing there any more.
     Plan(PeerId, Option<SendPlan>),
@@ -111,10 +132,12 @@ pub enum SendReason {
     Narrow = 4,
     /// Losses have ended; what was done against them is being taken back.
     Easing = 5,
+    /// The flow is private: always the same.
+    Private = 6,
 }
 
 impl SendReason {
-    pub const ALL: [Self; 6] = [Self::Unheard, Self::Clean, Self::Loss, Self::Bursts, Self::Narrow, Self::Easing];
+    pub const ALL: [Self; 7] = [Self::Unheard, Self::Clean, Self::Loss, Self::Bursts, Self::Narrow, Self::Easing, Self::Private];
 
     /// For programs, and where there is little room.
     #[must_use]
@@ -126,6 +149,7 @@ impl SendReason {
             Self::Bursts => "bursts",
             Self::Narrow => "narrow",
             Self::Easing => "easing",
+            Self::Private => "private",
         }
     }
 }
@@ -165,6 +189,8 @@ pub struct Report {
     pub heard_delay_ms: Option<f32>,
     /// `None`: nothing is sent to this peer.
     pub sending: Option<Sending>,
+    /// The 44 bits of the words; `None`: in the clear, or not sealed yet.
+    pub sas: Option<u64>,
 }
 
 /// What the socket brought apart from any peer; only grows.

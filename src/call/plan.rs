@@ -4,12 +4,16 @@ use std::net::SocketAddr;
 use std::time::Instant;
 
 use crate::session::Seal;
-use crate::units::{Format, RtpTime, Seq, Ssrc};
+use crate::session::keys::OVERHEAD;
+use crate::units::{Format, MAX_DATAGRAM, RtpTime, Seq, Ssrc};
+use crate::wire::{parcel, rtp};
 
 /// Copies of a frame that travel with later packets, at most.
 pub const COPIES_MAX: usize = 4;
 /// Packets back that the farthest copy lies, at most.
 pub const REACH_MAX: usize = 8;
+/// Copies that a private flow has room for.
+pub const PRIVATE_COPIES: u8 = 2;
 /// Packets that one request can ask for again: what the sender remembers.
 pub const RESEND_MAX: usize = 32;
 
@@ -34,6 +38,18 @@ pub struct SendPlan {
     pub expected_loss_percent: u8,
     /// What guards the datagrams.
     pub seal: Seal,
+    /// Whether anybody talks or not, a datagram of so many bytes before it is sealed leaves for each frame; 0: as it comes.
+    pub steady_bytes: usize,
+}
+
+/// Bytes of each datagram of a private flow, before it is sealed: room for a packet with its copies, or for as many packets without
+/// any, at the start of a spurt.
+#[must_use]
+pub fn steady_bytes(bitrate: u32, frame_ms: u32) -> usize {
+    let payload = (u64::from(bitrate) * u64::from(frame_ms)).div_ceil(8_000) as usize;
+    let packets = usize::from(PRIVATE_COPIES) + 1;
+    let wanted = parcel::HEADER_BYTES + packets * (parcel::LENGTH_BYTES + rtp::HEADER_BYTES + payload);
+    wanted.min(MAX_DATAGRAM - OVERHEAD)
 }
 
 /// How many packets back the copies lie, nearest first: `copies` of them spread over `reach`.

@@ -7,6 +7,7 @@
 mod resend;
 mod seed;
 mod spurt;
+mod steady;
 mod voice;
 
 use std::net::SocketAddr;
@@ -24,6 +25,7 @@ use crate::wire::{red, rtp};
 use resend::Resends;
 use seed::SeedBlocks;
 use spurt::Spurt;
+use steady::Steady;
 use voice::Voice;
 
 pub use voice::{Speak, Tuning};
@@ -39,6 +41,16 @@ struct Slot {
     /// The peer has had the first packet of the present spurt.
     in_spurt: bool,
     resends: Resends,
+    /// What waits for its time, if the flow is private.
+    steady: Steady,
+}
+
+impl Slot {
+    fn begin_spurt(&mut self) {
+        self.in_spurt = false;
+        // What waits is of the spurt before, whose packets are forgotten.
+        self.steady.clear();
+    }
 }
 
 /// One encoder for all peers, one stream each.
@@ -56,7 +68,8 @@ impl Uplink {
     /// # Errors
     /// The codec could not be made; a sentence.
     pub fn new(config: UplinkConfig, rng: StdRng) -> Result<Self, String> {
-        let tuning = Tuning { bitrate: config.bitrate, frame_samples: frame_samples(config.frame_ms), expected_loss_percent: 0 };
+        let tuning =
+            Tuning { bitrate: config.bitrate, frame_samples: frame_samples(config.frame_ms), expected_loss_percent: 0, constant: false };
         let encoder = voice::opus(tuning).map_err(|error| format!("Nothing can be sent: {error}."))?;
         Self::with_encoder(config, rng, encoder)
     }
@@ -97,7 +110,7 @@ impl<E: Speak> Uplink<E> {
             slot.seq = Seq(self.rng.random());
             slot.resends = Resends::new(Seq(self.rng.random()));
             slot.time_zero = RtpTime(self.rng.random());
-            slot.in_spurt = false;
+            slot.begin_spurt();
         }
         slot.plan = Some(plan);
         self.retune();
@@ -109,12 +122,14 @@ impl<E: Speak> Uplink<E> {
             bitrate: plans().map(|plan| plan.bitrate).min().unwrap_or(self.config.bitrate),
             frame_samples: frame_samples(plans().map(|plan| plan.frame_ms).max().unwrap_or(self.config.frame_ms)),
             expected_loss_percent: plans().map(|plan| plan.expected_loss_percent).max().unwrap_or(0),
+            constant: plans().any(|plan| plan.format == Format::Sealed),
         });
     }
 
     /// Takes the next 10 ms, whether on air or not: the ones before a key press leave with it (pre-roll).
     /// `captured`: when the frame's last sample entered the buffer. `on_air`: the lease at that moment.
-    /// Calls `send` once per datagram. Returns whether frames leave (the tail after un-key included).
+    /// Calls `send` once per datagram. Returns whether frames leave (the tail after un-key included); filler of a private flow
+    /// is none.
     pub fn handle_frame(
         &mut self,
         frame: &Frame,
@@ -132,9 +147,9 @@ impl<E: Speak> Uplink<E> {
         if !wants_pcm {
             seed.forget();
         }
-        spurt.handle(frame, captured, on_air, &mut |leaving| {
+        let leaves = spurt.handle(frame, captured, on_air, &mut |leaving| {
             if leaving.first {
-                slots.iter_mut().for_each(|slot| slot.in_spurt = false);
+                slots.iter_mut().for_each(Slot::begin_spurt);
             }
             if wants_rtp && voice.handle(&leaving) {
                 send_voice(slots, voice, send);
@@ -142,7 +157,9 @@ impl<E: Speak> Uplink<E> {
             if wants_pcm {
                 seed.handle(&leaving, &mut |block| send_seed(slots, leaving.captured, block, send));
             }
-        })
+        });
+        steady::send(slots, voice, send);
+        leaves
     }
 
     /// The downlink's [`super::Event::Resend`]: what the peer misses goes there again (RFC 4588), to nobody else and within
@@ -150,7 +167,8 @@ impl<E: Speak> Uplink<E> {
     pub fn handle_nack(&mut self, id: PeerId, resend: &Resend, now: Instant, send: &mut impl FnMut(PeerId, SocketAddr, &[u8])) {
         let Self { slots, voice, .. } = self;
         let Slot { plan: Some(plan), time_zero, counts, resends, .. } = &mut slots[id.slot()] else { return };
-        if plan.format == Format::Pcm {
+        // What is sent again in a private flow would tell that there was voice; its copies repair it.
+        if plan.format == Format::Pcm || plan.steady_bytes > 0 {
             return;
         }
         for seq in resend.seqs() {
@@ -171,12 +189,18 @@ impl<E: Speak> Uplink<E> {
             .write(&mut datagram);
             datagram[rtp::HEADER_BYTES..][..rtp::OSN_BYTES].copy_from_slice(&seq.0.to_be_bytes());
             datagram[rtp::HEADER_BYTES + rtp::OSN_BYTES..len].copy_from_slice(encoded.payload());
-            let len = plan.seal.seal(&mut datagram, len);
+            let Some(len) = plan.seal.seal(&mut datagram, len) else { continue };
             // Another stream than the media: the sender report does not count it.
             counts.total_packets += 1;
             counts.total_bytes += len as u64;
             send(id, plan.address, &datagram[..len]);
         }
+    }
+
+    /// Whether some peer's flow goes on while nobody talks.
+    #[must_use]
+    pub fn is_private(&self) -> bool {
+        self.slots.iter().filter_map(|slot| slot.plan.as_ref()).any(|plan| plan.steady_bytes > 0)
     }
 
     /// What went to a peer so far; for [`super::Downlink::handle_sent`] and the meters.
@@ -197,8 +221,12 @@ fn planned(slots: &mut [Slot; MAX_PEERS]) -> impl Iterator<Item = (PeerId, &mut 
 /// The newest packet to every peer that takes RTP.
 fn send_voice<E: Speak>(slots: &mut [Slot; MAX_PEERS], voice: &Voice<E>, send: &mut impl FnMut(PeerId, SocketAddr, &[u8])) {
     for (id, slot) in planned(slots) {
-        let Slot { plan: Some(plan), seq, time_zero, counts, in_spurt, resends } = slot else { continue };
+        let Slot { plan: Some(plan), seq, time_zero, counts, in_spurt, resends, steady } = slot else { continue };
         if plan.format == Format::Pcm {
+            continue;
+        }
+        if plan.steady_bytes > 0 {
+            voice.back(0).into_iter().for_each(|newest| steady.push(newest.at));
             continue;
         }
         let mut datagram = [0; MAX_DATAGRAM];
@@ -211,10 +239,10 @@ fn send_voice<E: Speak>(slots: &mut [Slot; MAX_PEERS], voice: &Voice<E>, send: &
         resends.remember(*seq, newest.at, rtp::HEADER_BYTES + len);
         *seq = seq.next();
         *in_spurt = true;
-        let len = plan.seal.seal(&mut datagram, rtp::HEADER_BYTES + len);
-        count(counts, len - rtp::HEADER_BYTES, len);
+        let Some(sealed) = plan.seal.seal(&mut datagram, rtp::HEADER_BYTES + len) else { continue };
+        count(counts, len, sealed);
         counts.last = Some((time, newest.captured));
-        send(id, plan.address, &datagram[..len]);
+        send(id, plan.address, &datagram[..sealed]);
     }
 }
 

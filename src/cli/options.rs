@@ -14,7 +14,7 @@ use crate::ui::{ThemeChoice, UiOptions};
 use crate::units::{DEFAULT_PORT, Format};
 
 /// Options that make sense once, not for good: they are no keys of the config file.
-pub const ONCE: [&str; 4] = ["demo", "sdp", "help", "version"];
+pub const ONCE: [&str; 5] = ["demo", "sdp", "passphrase", "help", "version"];
 
 #[derive(Args, Debug)]
 pub struct Options {
@@ -78,10 +78,10 @@ pub struct Options {
 
     /// What to speak on the wire in calls that this side places
     ///
-    /// rtp: Opus in RTP (RFC 7587), which ffmpeg, GStreamer, VLC and baresip understand. pcm: the original Python scripts'
+    /// sealed: encrypted, between voicetuis. rtp: Opus in RTP (RFC 7587), in the clear, which ffmpeg, GStreamer, VLC and baresip understand. pcm: the original Python scripts'
     /// headerless 44.1 kHz samples. What arrives is recognised by itself.
-    #[arg(long, help_heading = "Call", value_name = "FORMAT", default_value = "rtp",
-        value_parser = values::format_names().try_map(|name| values::format(&name)))]
+    #[arg(long, help_heading = "Call", value_name = "FORMAT", default_value = "sealed",
+        value_parser = values::format_names().map(|name| values::format(&name)))]
     format: Format,
     /// The microphone is open, without a key held, in calls that this side places
     #[arg(long, help_heading = "Call", overrides_with = "no_open")]
@@ -89,9 +89,19 @@ pub struct Options {
     #[arg(long, hide = true, overrides_with = "open")]
     no_open: bool,
     /// Which calls are answered without asking; the microphone stays closed in them
+    ///
+    /// known: sealed calls of peers whose key is known ("voicetui peers" lists them). Who was let in for good, with A or "voicetui peers
+    /// connect", is answered in any case.
     #[arg(long, help_heading = "Call", value_name = "WHOSE", default_value = "none",
-        value_parser = PossibleValuesParser::new(["none", "all"]).map(|whose| if whose == "all" { AutoAnswer::All } else { AutoAnswer::None }))]
+        value_parser = PossibleValuesParser::new(["none", "known", "all"]).map(|whose| values::auto_answer(&whose)))]
     auto_answer: AutoAnswer,
+    /// The microphone is open, without a key held, in answered calls that are sealed, of peers whose key is known
+    ///
+    /// For door stations and the like. It stays closed as soon as anybody else has called in.
+    #[arg(long, help_heading = "Call", overrides_with = "no_open_on_answer")]
+    open_on_answer: bool,
+    #[arg(long, hide = true, overrides_with = "open_on_answer")]
+    no_open_on_answer: bool,
     /// Play unsealed audio from anybody, without ringing
     ///
     /// Whoever can reach the port is then heard at once. Without it, unsealed audio from an address that was neither called nor
@@ -100,6 +110,23 @@ pub struct Options {
     allow_unsealed: bool,
     #[arg(long, hide = true, overrides_with = "allow_unsealed")]
     no_allow_unsealed: bool,
+    /// Sealed calls send all the time, in datagrams of one length: neither pauses nor lengths tell who talks
+    ///
+    /// About 235 kbit/s each way and peer, headers included, as long as the call lasts, with the default --bitrate and --frame; lower ones cost less. Each
+    /// side hides only itself, so give it on both. What is sent while nobody is on air is filler, never the microphone's sound.
+    #[arg(long, help_heading = "Call", overrides_with = "no_private")]
+    private: bool,
+    #[arg(long, hide = true, overrides_with = "private")]
+    no_private: bool,
+    /// Ask for a passphrase that both sides of a sealed call must have; it is not shown
+    ///
+    /// Where it can neither be typed nor be in a file, the variable VOICETUI_PASSPHRASE holds it. "voicetui passphrase" makes one of six
+    /// words. Whoever answers a call can guess at it offline, so it must be as long.
+    #[arg(long, help_heading = "Call")]
+    pub passphrase: bool,
+    /// Read the passphrase from this file, which only its owner may read
+    #[arg(long, help_heading = "Call", value_name = "FILE")]
+    pub passphrase_file: Option<PathBuf>,
     /// The name that other sides see; the login name if not given
     #[arg(long, help_heading = "Call", value_name = "NAME", value_parser = values::name)]
     name: Option<String>,
@@ -145,6 +172,18 @@ pub struct Options {
     no_mouse: bool,
     #[arg(long, hide = true, overrides_with = "no_mouse")]
     mouse: bool,
+    /// Do not sound the terminal's bell while somebody rings
+    #[arg(long, help_heading = "Screen", overrides_with = "bell")]
+    no_bell: bool,
+    #[arg(long, hide = true, overrides_with = "no_bell")]
+    bell: bool,
+    /// Let the terminal show who rings as a desktop notification (OSC 9)
+    ///
+    /// Known by iTerm2, kitty, WezTerm, Ghostty, foot, Windows Terminal and others; a terminal that does not know it shows nothing.
+    #[arg(long, help_heading = "Screen", overrides_with = "no_notify")]
+    notify: bool,
+    #[arg(long, hide = true, overrides_with = "notify")]
+    no_notify: bool,
 
     /// Append the log to this file, instead of a file a day in $XDG_STATE_HOME/voicetui
     #[arg(long, help_heading = "Log", value_name = "FILE")]
@@ -169,7 +208,9 @@ impl Options {
             delay: self.delay,
             open: self.open,
             auto_answer: self.auto_answer,
+            open_on_answer: self.open_on_answer,
             allow_unsealed: self.allow_unsealed,
+            private: self.private,
             bitrate: self.bitrate,
             frame_ms: self.frame,
             talk_timeout: self.talk_timeout,
@@ -184,6 +225,6 @@ impl Options {
     }
 
     pub fn ui(&self) -> UiOptions {
-        UiOptions { theme: self.theme, calm: self.calm, ascii: self.ascii, mouse: !self.no_mouse }
+        UiOptions { theme: self.theme, calm: self.calm, ascii: self.ascii, mouse: !self.no_mouse, bell: !self.no_bell, notify: self.notify }
     }
 }

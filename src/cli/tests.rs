@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use super::*;
 use crate::engine::{AutoAnswer, CommandInput};
+use crate::session::KnownPeers;
+use crate::session::trust::Who;
 use crate::ui::ThemeChoice;
 use crate::units::Format;
 
@@ -56,11 +58,14 @@ fn every_option_reaches_its_setting() {
     assert_eq!((settings.input.as_str(), settings.output.as_str(), settings.name.as_str()), ("voice", "null", "me"));
     assert_eq!((settings.record, settings.record_dir), (Some(PathBuf::from("tapes")), PathBuf::from("tapes")));
     assert_eq!((settings.format, settings.open, settings.bitrate, settings.frame_ms), (Format::Pcm, true, 64_000, 20));
+    assert_eq!(self::start("--auto-answer known --open-on-answer").settings.auto_answer, AutoAnswer::Known);
+    assert!(self::start("--open-on-answer").settings.open_on_answer && !settings.open_on_answer);
     assert_eq!((settings.delay.min_ms, settings.delay.max_ms), (0, 120));
     assert_eq!((settings.talk_timeout.as_secs(), settings.ring_timeout.as_secs()), (30, 300));
     assert_eq!((start.log, start.log_level), (Some(PathBuf::from("x.log")), LevelFilter::DEBUG));
-    let Ok(Invocation::Screen(_, ui)) = ask("--theme 16 --calm --ascii --no-mouse") else { panic!("the screen") };
-    assert_eq!(ui, UiOptions { theme: ThemeChoice::Sixteen, calm: true, ascii: true, mouse: false });
+    let Ok(Invocation::Screen(_, ui)) = ask("--theme 16 --calm --ascii --no-mouse --no-bell --notify") else { panic!("the screen") };
+    assert_eq!(ui, UiOptions { theme: ThemeChoice::Sixteen, calm: true, ascii: true, mouse: false, bell: false, notify: true });
+    assert!(self::start("--private").settings.private && !self::start("--private --no-private").settings.private && !settings.private);
     assert!(self::start("--demo").demo);
     assert!(!self::start("--open --no-open").settings.open);
     assert_eq!(self::start("--port 1 --port 2").settings.port, 2);
@@ -71,10 +76,36 @@ fn the_other_jobs_are_understood() {
     assert_eq!(ask("devices --host alsa").ok(), Some(Invocation::Devices { host: Some("alsa".into()) }));
     assert_eq!(ask("ctl talk hold").ok(), Some(Invocation::Ctl { instance: None, line: "talk hold".into() }));
     assert_eq!(ask("ctl --instance 7 call ::1 pcm").ok(), Some(Invocation::Ctl { instance: Some(7), line: "call ::1 pcm".into() }));
+    assert_eq!((ask("id").ok(), ask("passphrase").ok()), (Some(Invocation::Id), Some(Invocation::Passphrase)));
     assert_eq!(ask("config").ok(), Some(Invocation::Config));
     assert_eq!(ask("completions zsh").ok(), Some(Invocation::Completions(Shell::Zsh)));
     assert_eq!(ask("man").ok(), Some(Invocation::Man));
     assert!(matches!(ask("--sdp --port 6000"), Ok(Invocation::Sdp(settings)) if settings.port == 6000));
+}
+
+#[test]
+fn what_is_known_of_peers_can_be_changed() {
+    let who = || Who::Name("workshop".into());
+    assert_eq!(ask("peers").ok(), Some(Invocation::Peers(None)));
+    for (line, edit) in [
+        ("forget workshop", Edit::Forget("workshop".into())),
+        ("verify workshop", Edit::Verify(who(), true)),
+        ("unverify workshop", Edit::Verify(who(), false)),
+        ("connect workshop", Edit::Connect(who(), true)),
+        ("ring workshop", Edit::Connect(who(), false)),
+        ("block workshop", Edit::Block(who(), true)),
+        ("unblock workshop", Edit::Block(who(), false)),
+        ("rename workshop bench", Edit::Rename { from: "workshop".into(), to: "bench".into() }),
+    ] {
+        assert_eq!(ask(&format!("peers {line}")).ok(), Some(Invocation::Peers(Some(edit))), "{line}");
+    }
+    let mut known = KnownPeers::default();
+    assert!(peer_table(&known).starts_with("Nobody is known yet"));
+    let (key, address) = (crate::session::PublicKey([1; 32]), ([10, 0, 0, 7], 5005).into());
+    known.apply(&Edit::Pin { name: "workshop".into(), key, address }).expect("pinned");
+    assert_eq!(peer_table(&known), format!("workshop  not verified, last at 10.0.0.7:5005\n    {key}\n"));
+    let known = KnownPeers::parse(format!("{}nonsense\n", known.print()).as_bytes()).expect("readable");
+    assert!(peer_table(&known).contains("\nLine 4 of known_peers is not understood: a line has four fields"));
 }
 
 #[test]
@@ -86,9 +117,16 @@ fn every_refusal_says_why() {
         ("--sdp --demo", "cannot go with --demo"),
         ("--sdp --plain", "cannot go with --plain"),
         ("--sdp --json", "cannot go with --json"),
+        ("--passphrase --passphrase-file x", "choose one"),
+        ("--format pcm --passphrase ::1", "is for sealed calls"),
+        ("--format rtp --passphrase-file x ::1", "is for sealed calls"),
+        ("--private --format rtp ::1", "--private is for sealed calls"),
+        ("--format pcm --private", "--private is for sealed calls"),
+        ("peers forget", "NAME"),
+        ("peers rename a", "NEW_NAME"),
+        ("--plain id", "one of the two"),
         ("--stdin none", "standard input is the keyboard"),
         ("--stdin maybe --plain", "commands, none"),
-        ("--format sealed 10.0.0.1", "cannot seal calls yet"),
         ("--format opus", "rtp, pcm"),
         ("--host oss", "possible values"),
         ("--port 65536", "1 to 65535"),
@@ -97,7 +135,7 @@ fn every_refusal_says_why() {
         ("--frame 15", "10, 20"),
         ("--for 0", "at least 1ms"),
         ("--talk-timeout soon", "number of seconds"),
-        ("--auto-answer known", "none, all"),
+        ("--auto-answer friends", "none, known, all"),
         ("--theme mauve", "auto, dark, light, 16, none"),
         ("--log-level loud", "error, warn, info, debug, trace"),
         ("0.0.0.0", "not called"),
@@ -115,8 +153,9 @@ fn every_refusal_says_why() {
 }
 
 #[test]
-fn sealed_is_known_but_not_offered() {
-    assert!(!refusal("--format opus").contains("sealed"));
+fn every_format_is_offered() {
+    let refusal = refusal("--format opus");
+    assert!(["sealed", "rtp", "pcm"].iter().all(|format| refusal.contains(format)), "{refusal}");
 }
 
 #[test]
@@ -125,6 +164,17 @@ fn the_config_file_is_not_needed_where_it_does_not_matter() {
     let ask = |line: &str| parse(["voicetui", line].map(Into::into), broken);
     assert!(ask("man").is_ok() && ask("config").is_ok());
     assert!(matches!(ask("--plain"), Err(Refusal::Config(_))));
+}
+
+#[test]
+fn a_private_config_gives_way_to_a_format_that_is_typed() {
+    let with = |text: &'static str, line: &str| {
+        parse(line.split_whitespace().map(Into::into), || Ok(Config::parse(text, PathBuf::from("c")).expect("a config")))
+    };
+    assert!(with("private = true", "voicetui --format rtp ::1").is_ok());
+    assert!(with("private = true\nformat = \"rtp\"", "voicetui ::1").is_err());
+    assert!(with("format = \"rtp\"", "voicetui --private ::1").is_err());
+    assert!(matches!(with("private = true", "voicetui"), Ok(Invocation::Screen(start, _)) if start.settings.private));
 }
 
 #[test]

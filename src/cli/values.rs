@@ -3,11 +3,11 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
-use clap::builder::{PossibleValue, PossibleValuesParser};
+use clap::builder::PossibleValuesParser;
 use tracing::level_filters::LevelFilter;
 
 use crate::call::Address;
-use crate::engine::{DelayBounds, SEALED_NOT_YET};
+use crate::engine::{AutoAnswer, DelayBounds};
 use crate::ui::ThemeChoice;
 use crate::units::Format;
 
@@ -41,16 +41,23 @@ pub fn address(text: &str) -> Result<String, String> {
     Ok(text.trim().to_owned())
 }
 
-/// `sealed` is known, so that it is refused with its reason, but not offered.
 pub fn format_names() -> PossibleValuesParser {
-    PossibleValuesParser::new([PossibleValue::new("rtp"), PossibleValue::new("pcm"), PossibleValue::new("sealed").hide(true)])
+    PossibleValuesParser::new(["sealed", "rtp", "pcm"])
 }
 
-pub fn format(name: &str) -> Result<Format, String> {
+pub fn format(name: &str) -> Format {
     match name {
-        "rtp" => Ok(Format::Rtp),
-        "pcm" => Ok(Format::Pcm),
-        _ => Err(SEALED_NOT_YET.into()),
+        "rtp" => Format::Rtp,
+        "pcm" => Format::Pcm,
+        _ => Format::Sealed,
+    }
+}
+
+pub fn auto_answer(whose: &str) -> AutoAnswer {
+    match whose {
+        "known" => AutoAnswer::Known,
+        "all" => AutoAnswer::All,
+        _ => AutoAnswer::None,
     }
 }
 

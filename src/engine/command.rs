@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use super::DelayBounds;
 use super::controls::MAX_VOLUME_PERCENT;
 use crate::call::Address;
+use crate::call::trust::{Edit, Who};
 use crate::units::{Format, PeerId};
 
 /// A switch that can be set or flipped.
@@ -48,6 +49,20 @@ pub enum Command {
     Hangup(Target),
     Answer(Target),
     Decline(Target),
+    /// Answers, and lets the peer's calls connect without asking from now on.
+    Admit(Target),
+    /// Declines, and lets the peer's calls not ring any more.
+    Block(Target),
+    /// The four words (or the fingerprints) were compared, or that is taken back.
+    Verify(Target, bool),
+    /// Changes what is known of a peer, in the call or not.
+    Known(Edit),
+    /// Asks for a [`super::Notice::Known`].
+    ListKnown,
+    /// Another program has changed `known_peers`.
+    Reread,
+    /// Places a call in the clear that was to be sealed and is not answered so: anyone on the path can listen.
+    Clear(Target),
     /// Keys the microphone for `Holder::Ctl`.
     Talk(Switch),
     Open(Switch),
@@ -77,7 +92,9 @@ pub enum Command {
 }
 
 /// The reply to `help`, and what an unknown word is answered with.
-pub const WORDS: &str = "call ADDRESS [rtp|pcm], hangup [PEER], answer [PEER], decline [PEER], talk on|off|toggle, open on|off|toggle, \
+pub const WORDS: &str = "call ADDRESS [sealed|rtp|pcm], hangup [PEER], answer [PEER], decline [PEER], admit [PEER], block [PEER], \
+    clear [PEER], verify [PEER], unverify [PEER], unblock NAME, ring NAME, forget NAME, rename NAME NEW, peers, reread, talk on|off|toggle, \
+    open on|off|toggle, \
     mute on|off|toggle, deafen on|off|toggle, volume [PEER] 0-200, delay auto|MS|MIN..MAX, stats, record on|off|toggle, dump FILE, \
     input DEVICE, output DEVICE, host HOST, devices, quit";
 
@@ -104,6 +121,17 @@ impl Command {
             "hangup" => Ok(Self::Hangup(target(rest))),
             "answer" => Ok(Self::Answer(target(rest))),
             "decline" => Ok(Self::Decline(target(rest))),
+            "admit" => Ok(Self::Admit(target(rest))),
+            "block" => Ok(Self::Block(target(rest))),
+            "verify" => Ok(Self::Verify(target(rest), true)),
+            "unverify" => Ok(Self::Verify(target(rest), false)),
+            "unblock" => Ok(Self::Known(Edit::Block(Who::Name(value(word, rest, KNOWN_NAME)?), false))),
+            "ring" => Ok(Self::Known(Edit::Connect(Who::Name(value(word, rest, KNOWN_NAME)?), false))),
+            "forget" => Ok(Self::Known(Edit::Forget(value(word, rest, KNOWN_NAME)?))),
+            "rename" => parse_rename(rest),
+            "peers" => alone(word, rest, Self::ListKnown),
+            "reread" => alone(word, rest, Self::Reread),
+            "clear" => Ok(Self::Clear(target(rest))),
             "talk" => Ok(Self::Talk(switch(word, rest)?)),
             "open" => Ok(Self::Open(switch(word, rest)?)),
             "mute" => Ok(Self::Mute(switch(word, rest)?)),
@@ -122,6 +150,16 @@ impl Command {
             _ => Err(format!("\"{}\" is not a command; possible are: {WORDS}.", word.chars().take(40).collect::<String>())),
         }
     }
+}
+
+const KNOWN_NAME: &str = "a name of known_peers (\"peers\" lists them)";
+
+fn parse_rename(rest: &str) -> Result<Command, String> {
+    let mut words = rest.split_whitespace();
+    let (Some(from), Some(to), None) = (words.next(), words.next(), words.next()) else {
+        return Err("\"rename\" takes a name of known_peers, and a new one.".into());
+    };
+    Ok(Command::Known(Edit::Rename { from: from.into(), to: to.into() }))
 }
 
 fn target(rest: &str) -> Target {
@@ -148,22 +186,18 @@ fn alone(word: &str, rest: &str, command: Command) -> Result<Command, String> {
 fn parse_call(rest: &str) -> Result<Command, String> {
     let mut words = rest.split_whitespace();
     let (Some(address), format, None) = (words.next(), words.next(), words.next()) else {
-        return Err("\"call\" takes an address, and then rtp or pcm if you like: call 10.0.1.217:5005 pcm.".into());
+        return Err("\"call\" takes an address, and then sealed, rtp or pcm if you like: call 10.0.1.217:5005 pcm.".into());
     };
     let format = match format {
         None => None,
         Some("rtp") => Some(Format::Rtp),
         Some("pcm") => Some(Format::Pcm),
-        Some("sealed") => return Err(SEALED_NOT_YET.into()),
-        Some(_) => return Err("The format of a call is rtp or pcm.".into()),
+        Some("sealed") => Some(Format::Sealed),
+        Some(_) => return Err("The format of a call is sealed, rtp or pcm.".into()),
     };
     address.parse::<Address>()?;
     Ok(Command::Call { address: address.to_owned(), format })
 }
-
-/// The one place that says so, until sealed calls are built.
-pub const SEALED_NOT_YET: &str =
-    "This version cannot seal calls yet, and sends nothing in the clear that was to be sealed: choose the format rtp or pcm.";
 
 fn parse_volume(rest: &str) -> Result<Command, String> {
     let (peer, percent) = rest.rsplit_once(char::is_whitespace).unwrap_or(("", rest));
@@ -188,11 +222,23 @@ mod tests {
         for (line, command) in [
             ("call 10.0.1.217", call("10.0.1.217", None)),
             ("  call   [::1]:6000\tpcm ", call("[::1]:6000", Some(Format::Pcm))),
+            ("call workshop sealed", call("workshop", Some(Format::Sealed))),
+            ("clear workshop", Command::Clear(named("workshop"))),
             ("call workshop rtp", call("workshop", Some(Format::Rtp))),
             ("hangup", Command::Hangup(Target::All)),
             ("hangup 10.0.1.217:5005", Command::Hangup(named("10.0.1.217:5005"))),
             ("answer", Command::Answer(Target::All)),
             ("decline Front door", Command::Decline(named("Front door"))),
+            ("admit", Command::Admit(Target::All)),
+            ("block Front door", Command::Block(named("Front door"))),
+            ("verify", Command::Verify(Target::All, true)),
+            ("unverify workshop", Command::Verify(named("workshop"), false)),
+            ("unblock workshop", Command::Known(Edit::Block(Who::Name("workshop".into()), false))),
+            ("ring workshop", Command::Known(Edit::Connect(Who::Name("workshop".into()), false))),
+            ("forget workshop", Command::Known(Edit::Forget("workshop".into()))),
+            ("rename workshop bench", Command::Known(Edit::Rename { from: "workshop".into(), to: "bench".into() })),
+            ("peers", Command::ListKnown),
+            ("reread", Command::Reread),
             ("talk on", Command::Talk(Switch::On)),
             ("talk off", Command::Talk(Switch::Off)),
             ("open toggle", Command::Open(Switch::Toggle)),
@@ -221,13 +267,16 @@ mod tests {
             ("dance", "\"dance\" is not a command; possible are: call ADDRESS"),
             ("call", "takes an address"),
             ("call a b c", "takes an address"),
-            ("call a sealed", "cannot seal"),
             ("call a opus", "rtp or pcm"),
             ("call 0.0.0.0", "not called"),
             ("talk", "on, off or toggle"),
             ("mute maybe", "on, off or toggle"),
             ("volume 201", "0 to 200"),
             ("volume -1", "0 to 200"),
+            ("forget", "a name of known_peers"),
+            ("rename a", "and a new one"),
+            ("rename a b c", "and a new one"),
+            ("peers all", "stands alone"),
             ("dump", "the file to write"),
             ("delay", "a delay is auto, MS,"),
             ("delay 90..20", "20..90"),

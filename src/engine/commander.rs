@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{Sender, TrySendError};
 
 use super::devices::DeviceCommand;
-use super::disk::DiskCommand;
+use super::disk::{DiskCommand, LedgerJob};
 use super::{Command, Controls, Holder, Meters, Notice, Notices, Switch};
 use crate::call::CallState;
 use crate::units::PeerId;
@@ -49,6 +49,9 @@ impl Commander {
                 Ok(())
             }
             Command::Record(switch) => self.hand(&self.disk, DiskCommand::Record(switch)),
+            Command::Known(edit) => self.hand(&self.disk, DiskCommand::Ledger(LedgerJob::Edit(edit))),
+            Command::ListKnown => self.hand(&self.disk, DiskCommand::Ledger(LedgerJob::List)),
+            Command::Reread => self.hand(&self.disk, DiskCommand::Ledger(LedgerJob::Refresh)),
             Command::Input(spec) => self.hand(&self.devices, DeviceCommand::SetInput(spec)),
             Command::Output(spec) => self.hand(&self.devices, DeviceCommand::SetOutput(spec)),
             Command::Host(name) => self.hand(&self.devices, DeviceCommand::SetHost(name)),
@@ -67,6 +70,10 @@ impl Commander {
             | Command::Hangup(_)
             | Command::Answer(_)
             | Command::Decline(_)
+            | Command::Admit(_)
+            | Command::Block(_)
+            | Command::Verify(..)
+            | Command::Clear(_)
             | Command::Volume { .. }
             | Command::Dump(_) => {
                 self.hand(&self.call, command)?;

@@ -19,7 +19,7 @@ use anyhow::Context;
 use crossbeam_channel::Receiver;
 
 #[cfg(unix)]
-pub use client::ask;
+pub use client::{ask, tell_all};
 
 use super::command::WORDS;
 use super::{Command, Controls, Meters, Notice, Notices, Roster, Snapshot, Switch, report};
@@ -87,6 +87,10 @@ pub fn spawn(config: ControlConfig) -> anyhow::Result<Control> {
     Ok(Control { thread: None })
 }
 
+/// Tells nobody: there is no ctl socket on this platform.
+#[cfg(not(unix))]
+pub fn tell_all(_line: &str) {}
+
 /// Asks a running instance.
 ///
 /// # Errors
@@ -138,6 +142,7 @@ impl Desk {
                 let snapshot = Snapshot::take(&self.config.meters, &self.config.controls, Instant::now());
                 Ok(Some(report::event("stats", &jiff::Zoned::now(), report::stats(&snapshot, &self.roster)).to_string()))
             }
+            "peers" => Err("The peers that are known are listed by \"voicetui peers\".".into()),
             "devices" => Err("The list of devices is printed by \"voicetui devices\".".into()),
             line => (self.config.commands)(Command::parse(line)?).map(|()| None),
         }

@@ -5,8 +5,7 @@ use std::thread::{self, JoinHandle};
 
 use anyhow::Context;
 
-use super::{AutoAnswer, CallState, Command, Engine, Notice, Settings, Switch};
-use crate::units::Format;
+use super::{AutoAnswer, CallState, Command, Engine, Notice, Settings, Switch, Trust};
 
 /// A running built-in peer; dropping it hangs up and ends it.
 pub struct DemoPeer {
@@ -17,24 +16,26 @@ pub struct DemoPeer {
 }
 
 impl DemoPeer {
-    /// Listens on a free loopback port, over real UDP.
+    /// Listens on a free loopback port, over real UDP; with the passphrase of who is to call, under a key of its own.
     ///
     /// # Errors
     /// No socket or no thread could be had.
-    pub fn start(format: Format) -> anyhow::Result<Self> {
+    pub fn start(caller: &Settings, trusted: &Trust) -> anyhow::Result<Self> {
+        let mut trust = Trust::passing()?;
+        trust.local.psk.clone_from(&trusted.local.psk);
         let settings = Settings {
             name: "the built-in voice".into(),
             input: "voice".into(),
             output: "null".into(),
             bind: IpAddr::V4(Ipv4Addr::LOCALHOST),
             port: 0,
-            format,
+            format: caller.format,
             auto_answer: AutoAnswer::All,
             allow_unsealed: true,
             ctl: false,
             ..Settings::default()
         };
-        let engine = Engine::start(settings).context("the built-in peer does not start")?;
+        let engine = Engine::start_with(settings, trust).context("the built-in peer does not start")?;
         let (commander, notices) = (engine.commander(), engine.notices());
         let talk = move || {
             for notice in notices {

@@ -1,4 +1,4 @@
-//! The recorder, thread `disk`: a WAV file of what was sent and one for each peer heard, fed by taps.
+//! What reaches the disk, thread `disk`: the peers that are known ([`Ledger`]), and the recorder: a WAV file of what was sent and one for each peer heard, fed by taps.
 //!
 //! ```text
 //! sent tap  --samples, silences--> 2026-11-23_06-54-44_sent.wav            |<- first sound of the recording: all files
@@ -9,6 +9,7 @@
 //! is sent any more the files are finished, and the next call gets its own.
 
 mod dump;
+mod ledger;
 mod track;
 
 use std::fs;
@@ -22,6 +23,7 @@ use crossbeam_channel::{Receiver, RecvTimeoutError};
 use super::{Notice, Notices, Settings, Switch, TapReader};
 use crate::call::Dump;
 use crate::units::PeerId;
+pub use ledger::{Ledger, LedgerJob};
 use track::{Session, Track};
 
 /// How often the taps are emptied while a recording runs. They hold 2 s.
@@ -45,6 +47,8 @@ pub enum DiskCommand {
         file: PathBuf,
         dump: Dump,
     },
+    /// About the peers that are known.
+    Ledger(LedgerJob),
     /// Finish the files and end the thread, whoever still holds the other end of the channel.
     End,
 }
@@ -53,14 +57,15 @@ pub enum DiskCommand {
 ///
 /// # Errors
 /// The system has no thread left.
-pub fn spawn(settings: &Settings, commands: Receiver<DiskCommand>, sent: TapReader, notices: Notices) -> anyhow::Result<JoinHandle<()>> {
+pub fn spawn(settings: &Settings, commands: Receiver<DiskCommand>, sent: TapReader, mut ledger: Ledger) -> anyhow::Result<JoinHandle<()>> {
+    let notices = ledger.notices.clone();
     let mut recorder = Recorder::new(settings.record_dir.clone(), sent, notices);
     let at_once = settings.record.is_some();
     let run = move || {
         if at_once {
             recorder.start();
         }
-        recorder.run(&commands);
+        recorder.run(&commands, &mut ledger);
     };
     Builder::new().name("disk".into()).spawn(run).context("the system has no thread left for the recorder")
 }
@@ -81,7 +86,7 @@ impl Recorder {
         Self { dir, notices, sent: Track::new("sent".into(), sent), heard: Vec::new(), session: None }
     }
 
-    fn run(&mut self, commands: &Receiver<DiskCommand>) {
+    fn run(&mut self, commands: &Receiver<DiskCommand>, ledger: &mut Ledger) {
         loop {
             // Idle, it waits without an end: no wake-ups.
             let received = match self.session {
@@ -90,6 +95,7 @@ impl Recorder {
             };
             match received {
                 Ok(DiskCommand::End) | Err(RecvTimeoutError::Disconnected) => break,
+                Ok(DiskCommand::Ledger(job)) => ledger.handle(&job),
                 Ok(command) => self.handle_command(command),
                 Err(RecvTimeoutError::Timeout) => {}
             }
@@ -120,7 +126,7 @@ impl Recorder {
                 let result = dump::write(&file, &dump.trace());
                 self.notices.announce(Notice::Dumped { file, result });
             }
-            DiskCommand::End => {}
+            DiskCommand::Ledger(_) | DiskCommand::End => {}
         }
     }
 

@@ -4,7 +4,9 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
-use crate::call::CallState;
+use super::Sealed;
+use crate::call::trust::KnownPeer;
+use crate::call::{CallState, PublicKey};
 pub use crate::os::sound::{DeviceEntry, Direction};
 use crate::units::{Format, PeerId};
 
@@ -54,6 +56,24 @@ pub enum Notice {
         id: PeerId,
         format: Format,
     },
+    /// A sealed session stands with this peer; again when what is known of the peer changes.
+    Sealed {
+        id: PeerId,
+        sealed: Sealed,
+    },
+    /// A call that was to be sealed is not answered so. `met`: the peer was met sealed before.
+    Unsealed {
+        id: PeerId,
+        met: bool,
+    },
+    /// The call to `address` was refused: it shows another key than the pinned one.
+    KeyChanged {
+        address: String,
+        pinned: PublicKey,
+        shown: PublicKey,
+        /// The pinned key had been verified.
+        verified: bool,
+    },
     State {
         id: PeerId,
         state: CallState,
@@ -80,6 +100,8 @@ pub enum Notice {
     Recording {
         files: Vec<PathBuf>,
     },
+    /// All peers that are known, as they were asked for.
+    Known(Vec<KnownPeer>),
     /// A dump of the packet timings ended: what was written to `file` (as it was asked for), or why nothing was; one sentence.
     Dumped {
         file: PathBuf,

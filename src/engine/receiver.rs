@@ -1,5 +1,7 @@
 //! The receiver thread: sessions, call state, timers, control messages and RTCP, over one socket.
 
+mod trust;
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -11,15 +13,15 @@ use crossbeam_channel::{Receiver, Sender};
 use mio::net::UdpSocket;
 
 use super::devices::DeviceCommand;
-use super::disk::DiskCommand;
+use super::disk::{DiskCommand, LedgerJob};
 use super::hints::failure;
 use super::playback::PlaybackHandle;
 use super::resolver::{Answer, Question};
 use super::roster::Roster;
 use super::sender::{SentBoard, ToSender};
 use super::tap::{TAP_SAMPLES, tap};
-use super::{Command, Controls, Holder, Meters, Notice, Notices, Stack, Target};
-use crate::call::{CallState, Downlink, Event, PlayoutView, Quality, SendFailure};
+use super::{Command, Controls, Holder, Meters, Notice, Notices, PublicKey, Stack, Target};
+use crate::call::{CallState, Downlink, Event, KnownPeers, PlayoutView, Quality, SendFailure};
 use crate::os::clock::SleepWatch;
 use crate::os::priority;
 use crate::os::socket::{self, Mapping};
@@ -43,6 +45,8 @@ pub struct Links {
     pub failures: Receiver<(SocketAddr, SendFailure)>,
     pub questions: Sender<Question>,
     pub answers: Receiver<Answer>,
+    /// The peers that are known, whenever that changes.
+    pub known: Receiver<KnownPeers>,
     pub devices: Sender<DeviceCommand>,
     pub disk: Sender<DiskCommand>,
     /// A wedged card took the playback along; this is the way into the new one.
@@ -63,10 +67,15 @@ pub struct ReceiverThread {
     pub sent: Arc<SentBoard>,
     pub links: Links,
     pub roster: Roster,
+    pub known: KnownPeers,
+    /// Our own key.
+    pub own: PublicKey,
     /// How good each peer's voice is.
     pub qualities: [Quality; MAX_PEERS],
     /// The microphone opens in calls that this side places (`--open`).
     pub open: bool,
+    /// It opens in calls that come in sealed, from peers whose key is known (`--open-on-answer`).
+    pub open_on_answer: bool,
     /// Ask the system for real-time priority.
     pub realtime: bool,
     /// The program ends by itself then (`--for`).
@@ -175,6 +184,14 @@ impl ReceiverThread {
                     self.downlink.decline(now, id);
                 }
             }
+            Command::Admit(target) => self.admit(now, &target)?,
+            Command::Block(target) => self.block(now, &target)?,
+            Command::Verify(target, on) => self.verify(&target, on)?,
+            Command::Clear(target) => {
+                for id in self.targets(&target, |state| state == CallState::Calling)? {
+                    self.downlink.call_in_the_clear(now, id, matches!(target, Target::Named(_)))?;
+                }
+            }
             Command::Volume { target: Target::All, percent } => self.controls.set_volume(percent),
             Command::Volume { target, percent } => {
                 for id in self.targets(&target, |state| state != CallState::Idle)? {
@@ -207,6 +224,7 @@ impl ReceiverThread {
     }
 
     fn take_answers(&mut self) {
+        self.take_known();
         while let Ok((ticket, result)) = self.links.answers.try_recv() {
             self.downlink.handle_resolved(Instant::now(), ticket, result);
         }
@@ -264,6 +282,8 @@ impl ReceiverThread {
             Event::Peer { id, address, format, incoming } => {
                 meters.peer(id).reset();
                 self.qualities[id.slot()] = Quality::default();
+                // Read long before its key is shown; a disk that hangs costs only what another program changed.
+                let _ = self.links.disk.try_send(DiskCommand::Ledger(LedgerJob::Refresh));
                 meters.peer(id).format.store(format as u8, Relaxed);
                 self.controls.reset_peer(id);
                 self.tell(Notice::Peer { id, address, format, incoming });
@@ -275,6 +295,11 @@ impl ReceiverThread {
                 }
             }
             Event::Remote { id, remote } => self.tell(Notice::Resolved { id, remote }),
+            Event::Sealed { id, key, sas } => self.seal(id, key, sas),
+            Event::Unsealed { id, met } => self.tell(Notice::Unsealed { id, met }),
+            Event::KeyChanged { address, pinned, shown, verified } => {
+                self.tell(Notice::KeyChanged { address, pinned, shown, verified });
+            }
             Event::State { id, state } => self.enter(id, state),
             Event::Name { id, name } => self.tell(Notice::Name { id, name }),
             Event::Format { id, format } => {
@@ -321,6 +346,9 @@ impl ReceiverThread {
         self.watch_call();
         if self.roster.entry(id).is_some_and(|peer| peer.incoming) {
             self.controls.release_all();
+            if self.open_on_answer && self.only_known(id) {
+                self.controls.hold(Holder::Open);
+            }
         } else if self.open && !self.visitors() {
             self.controls.hold(Holder::Open);
         }

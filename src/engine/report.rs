@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 
 use super::minute::KINDS;
 use super::wave::Mark;
-use super::{Holder, PeerSnapshot, Roster, Sending, Snapshot, Why};
+use super::{Holder, PeerSnapshot, Roster, Sealed, Sending, Snapshot, Why};
 
 /// The fields of a `stats` event and what they mean: for the manual and the README.
 pub const STATS_FIELDS: &[(&str, &str)] = &[
@@ -42,6 +42,11 @@ pub const PEER_FIELDS: &[(&str, &str)] = &[
     ("remote", "IP:port of the peer"),
     ("incoming", "the peer called"),
     ("format", "sealed, rtp or pcm"),
+    (
+        "seal",
+        "of a sealed call: key (the fingerprint of the peer's), words (the four), known_as (its name in known_peers), verified (they were \
+        compared); null: the call is not sealed",
+    ),
     ("state", "as in the event state"),
     ("in_state_s", "seconds since that began"),
     ("sent_packets", "packets of sound sent"),
@@ -77,7 +82,7 @@ pub const PEER_FIELDS: &[(&str, &str)] = &[
     (
         "sending",
         "how this side's voice travels: bitrate (bit/s), frame_ms, copies (earlier frames that travel again), spacing (frames between \
-        them), reason (unheard, clean, loss, bursts, narrow, easing)",
+        them), reason (unheard, clean, loss, bursts, narrow, easing, private)",
     ),
     ("level_dbfs", "peak of the peer's voice since the last report"),
     ("speaking", "the peer speaks"),
@@ -133,6 +138,11 @@ pub fn stats(snapshot: &Snapshot, roster: &Roster) -> Value {
     })
 }
 
+fn seal(sealed: &Sealed) -> Value {
+    let key = sealed.key.to_string();
+    json!({ "key": key, "words": sealed.words(), "known_as": sealed.known_as, "verified": sealed.verified })
+}
+
 fn peer(peer: &PeerSnapshot, roster: &Roster) -> Value {
     let entry = roster.entry(peer.id);
     let stack = peer.stack.parts().into_iter().map(|(name, part)| (format!("{name}_ms"), decimals(part, 2)));
@@ -143,6 +153,7 @@ fn peer(peer: &PeerSnapshot, roster: &Roster) -> Value {
         "remote": entry.and_then(|entry| entry.remote).map(|remote| remote.to_string()),
         "incoming": entry.map(|entry| entry.incoming),
         "format": peer.format.name(),
+        "seal": entry.and_then(|entry| entry.sealed.as_ref()).map(seal),
         "state": peer.state.name(),
         "in_state_s": (peer.in_state.as_secs_f64() * 10.0).round() / 10.0,
         "sent_packets": peer.sent_packets,

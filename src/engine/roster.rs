@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use super::{CallState, Notice, Target};
+use super::{CallState, Notice, Sealed, Target};
 use crate::call::Address;
 use crate::units::{Format, MAX_PEERS, PeerId};
 
@@ -16,6 +16,8 @@ pub struct Entry {
     pub name: Option<String>,
     pub format: Format,
     pub incoming: bool,
+    /// Once a sealed session stands.
+    pub sealed: Option<Sealed>,
     pub state: CallState,
 }
 
@@ -27,6 +29,12 @@ impl Entry {
             Some(name) => format!("{name} ({})", self.address),
             None => self.address.clone(),
         }
+    }
+
+    /// Where it is: as resolved; a caller's IP:port is its address.
+    #[must_use]
+    pub fn place(&self) -> Option<SocketAddr> {
+        self.remote.or_else(|| self.address.parse().ok().filter(|_| self.incoming))
     }
 
     fn is_called(&self, text: &str) -> bool {
@@ -61,12 +69,14 @@ impl Roster {
                     name: None,
                     format: *format,
                     incoming: *incoming,
+                    sealed: None,
                     state: CallState::Idle,
                 });
             }
             Notice::Resolved { id, remote } => self.change(*id, |entry| entry.remote = Some(*remote)),
             Notice::Name { id, name } => self.change(*id, |entry| entry.name = Some(name.clone())),
             Notice::PeerFormat { id, format } => self.change(*id, |entry| entry.format = *format),
+            Notice::Sealed { id, sealed } => self.change(*id, |entry| entry.sealed = Some(sealed.clone())),
             Notice::State { id, state } => self.change(*id, |entry| entry.state = *state),
             Notice::Gone { id } => self.slots[id.slot()] = None,
             _ => {}

@@ -109,9 +109,11 @@ impl SenderThread {
         let leaves = self.uplink.handle_frame(frame, captured, on_air, &mut send);
         if leaves {
             self.tap.write(frame);
-            PeerId::all().for_each(|id| self.publish(id));
         } else {
             self.tap.skip(FRAME_SAMPLES as u64);
+        }
+        if leaves || self.uplink.is_private() {
+            PeerId::all().for_each(|id| self.publish(id));
         }
         self.set_on_air(leaves);
     }

@@ -12,6 +12,8 @@ use crate::units::{DEFAULT_PORT, Format};
 pub enum AutoAnswer {
     #[default]
     None,
+    /// Sealed ones of peers whose key is known.
+    Known,
     All,
 }
 
@@ -45,8 +47,12 @@ pub struct Settings {
     /// Microphone open in calls that this side places.
     pub open: bool,
     pub auto_answer: AutoAnswer,
+    /// Microphone open in calls that come in sealed, from peers whose key is known.
+    pub open_on_answer: bool,
     /// Open audio from anybody is heard without ringing.
     pub allow_unsealed: bool,
+    /// Sealed calls send all the time, in datagrams of one length.
+    pub private: bool,
     /// Opus bit rate, bit/s.
     pub bitrate: u32,
     /// 10 or 20.
@@ -82,7 +88,9 @@ impl Default for Settings {
             delay: DelayBounds::default(),
             open: false,
             auto_answer: AutoAnswer::None,
+            open_on_answer: false,
             allow_unsealed: false,
+            private: false,
             bitrate: 48_000,
             frame_ms: 10,
             talk_timeout: Duration::from_secs(180),

@@ -15,12 +15,12 @@ use rand::rngs::{StdRng, SysRng};
 use super::commander::Commander;
 use super::control::{self, Control, ControlConfig};
 use super::devices::{self, DeviceCommand, DevicesConfig, MicReader, mic_ring};
-use super::disk::{self, DiskCommand};
+use super::disk::{self, DiskCommand, Ledger};
 use super::playback::{Playback, PlaybackHandle};
 use super::receiver::{Links, ReceiverThread, SOCKET, WAKER};
 use super::sender::{SenderThread, SentBoard, ToSender};
 use super::tap::{TAP_SAMPLES, TapWriter, tap};
-use super::{AutoAnswer, Command, CommandInput, Controls, Meters, Notice, Notices, Settings, resolver, roster::Roster};
+use super::{AutoAnswer, Command, CommandInput, Controls, Meters, Notice, Notices, Settings, Trust, resolver, roster::Roster};
 use crate::audio::process::Chain;
 use crate::call::{Downlink, DownlinkConfig, SendFailure, Uplink, UplinkConfig};
 use crate::os::clock::{self, SleepWatch};
@@ -47,6 +47,7 @@ pub struct Engine {
 /// What several threads share while they are made.
 struct Frame {
     settings: Settings,
+    trust: Trust,
     controls: Arc<Controls>,
     meters: Arc<Meters>,
     notices: Notices,
@@ -58,11 +59,20 @@ struct Frame {
 }
 
 impl Engine {
+    /// [`Engine::start_with`] a key for this run, that knows nobody.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn start(settings: Settings) -> anyhow::Result<Self> {
+        Self::start_with(settings, Trust::passing()?)
+    }
+
     /// Binds the port, opens the sound, starts every thread.
     ///
     /// # Errors
     /// One sentence: the port is taken, or the system has no thread or socket left. A missing sound card is no error.
-    pub fn start(settings: Settings) -> anyhow::Result<Self> {
+    pub fn start_with(settings: Settings, trust: Trust) -> anyhow::Result<Self> {
+        tracing::info!(key = %trust.local.identity.public(), known = trust.known.peers().count(), "who we are");
         let (socket, mapping) = socket::bind(settings.bind, settings.port)?;
         let address = socket.local_addr().context("the socket has no address")?;
         let poll = mio::Poll::new().context("the system has no room for another socket poll")?;
@@ -79,8 +89,12 @@ impl Engine {
             mapping,
             address,
             settings,
+            trust,
         };
         frame.controls.set_delay(frame.settings.delay);
+        if let Some(sentence) = &frame.trust.warning {
+            frame.notices.problem(sentence.clone());
+        }
         frame.build(socket, poll, for_screen, for_control)
     }
 
@@ -158,6 +172,7 @@ impl Frame {
         let (failures, failed) = bounded(WAITING);
         let (questions, asked) = bounded(WAITING);
         let (answers, answered) = bounded(WAITING);
+        let (fresh, known) = bounded(WAITING);
         let (handles, handed) = bounded(1);
         let (mic_writer, mic) = mic_ring(Arc::clone(&self.meters));
         let (tap_writer, tap_reader) = tap(TAP_SAMPLES);
@@ -176,6 +191,7 @@ impl Frame {
             failures: failed,
             questions,
             answers: answered,
+            known,
             devices: device_commands,
             disk: disk_commands,
             handles: handed,
@@ -188,8 +204,15 @@ impl Frame {
         let waker = Arc::clone(&self.waker);
         threads.push(spawn(self.mourner("resolver"), move || resolver::run(&asked, &answers, &waker))?);
         threads.push(self.devices(devices_commanded, mic_writer, playback, handles)?);
-        threads.push(disk::spawn(&self.settings, disk_commanded, tap_reader, self.notices.clone())?);
         let control = self.control(commander.clone(), for_control)?;
+        let ledger = Ledger {
+            known: self.trust.known,
+            keyring: self.trust.keyring,
+            notices: self.notices.clone(),
+            fresh,
+            waker: Arc::clone(&self.waker),
+        };
+        threads.push(disk::spawn(&self.settings, disk_commanded, tap_reader, ledger)?);
         self.notices.announce(Notice::Listening { address: self.address });
         Ok(Engine {
             controls: self.controls,
@@ -264,17 +287,22 @@ impl Frame {
 
     fn receiver(&self, poll: mio::Poll, socket: UdpSocket, playback: PlaybackHandle, links: Links) -> anyhow::Result<ReceiverThread> {
         let settings = &self.settings;
+        let local = &self.trust.local;
         let config = DownlinkConfig {
+            local: local.clone(),
+            known: self.trust.known.clone(),
             name: settings.name.clone(),
             bound: socket::inward(self.address),
             own_addresses: socket::own_addresses(),
             format: settings.format,
             answer_all: settings.auto_answer == AutoAnswer::All,
+            answer_known: settings.auto_answer == AutoAnswer::Known,
             allow_unsealed: settings.allow_unsealed,
+            private: settings.private,
             bitrate: settings.bitrate,
             frame_ms: settings.frame_ms,
             ring_timeout: settings.ring_timeout,
-            ..DownlinkConfig::new(Instant::now(), clock::unix_now())
+            ..DownlinkConfig::new(Instant::now(), clock::unix_now(), local.identity.clone())
         };
         Ok(ReceiverThread {
             poll,
@@ -287,8 +315,11 @@ impl Frame {
             sent: Arc::clone(&self.sent),
             links,
             roster: Roster::default(),
+            known: self.trust.known.clone(),
+            own: self.trust.local.identity.public(),
             qualities: Default::default(),
             open: settings.open,
+            open_on_answer: settings.open_on_answer,
             realtime: settings.realtime,
             end_at: settings.run_for.map(|time| Instant::now() + time),
             sleep: SleepWatch::new(),

@@ -45,6 +45,8 @@ pub fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let name = path.file_name().ok_or(io::ErrorKind::InvalidInput)?.to_string_lossy();
     let draft = folder.join(format!(".{name}.{}", std::process::id()));
     let result = write_draft(&draft, bytes).and_then(|()| fs::rename(&draft, &path));
+    // So that it is there after a power cut, too. Not every system can do this to a folder.
+    let _ = File::open(folder).and_then(|folder| folder.sync_all());
     if result.is_err() {
         let _ = fs::remove_file(&draft);
     }

@@ -52,6 +52,16 @@ pub enum Action {
     HangupAll,
     Answer,
     Decline,
+    /// Answer, and connect at once from now on.
+    Admit,
+    Block,
+    /// Call in the clear, since nobody answers sealed.
+    Clear,
+    /// The name is typed: call in the clear.
+    ClearNow,
+    /// The words are the same on both sides.
+    Verify,
+    Unverify,
     PeerLouder,
     PeerQuieter,
     PeerMute,

@@ -19,7 +19,7 @@ use super::field::Field;
 use super::history::History;
 use super::keymap::Context;
 use super::text;
-use crate::engine::{CallState, Command, Notice, PeerSnapshot, Snapshot, Switch};
+use crate::engine::{CallState, Command, Notice, PeerSnapshot, PublicKey, Reason, Sealed, Snapshot, Switch};
 use crate::talk::{Rung, Unkeyed};
 use crate::units::{Format, MAX_PEERS, PeerId};
 
@@ -29,6 +29,8 @@ const MISSED_MAX: usize = 50;
 const MESSAGES_MAX: usize = 8;
 const INFO_SHOWN: Duration = Duration::from_secs(6);
 const PROBLEM_SHOWN: Duration = Duration::from_secs(15);
+/// Between two sounds of the bell.
+const RING_EVERY: Duration = Duration::from_secs(4);
 
 /// What the keys act on.
 #[derive(Clone, PartialEq, Debug)]
@@ -42,6 +44,11 @@ pub enum Mode {
     Picker(Picker),
     /// "In a call: really quit?"
     Quit,
+    /// A peer that was met sealed is called in the clear only if its name is typed.
+    Clear {
+        id: PeerId,
+        typed: String,
+    },
 }
 
 impl Mode {
@@ -53,6 +60,7 @@ impl Mode {
             Self::Help { .. } => Context::Help,
             Self::Picker(_) => Context::Picker,
             Self::Quit => Context::Quit,
+            Self::Clear { .. } => Context::Clear,
         }
     }
 }
@@ -66,6 +74,19 @@ pub struct PeerInfo {
     pub name: Option<String>,
     pub remote: Option<SocketAddr>,
     pub incoming: bool,
+    /// Once a sealed session stands.
+    pub sealed: Option<Sealed>,
+    /// It has not answered sealed, and whether it ever did.
+    pub unsealed: Option<bool>,
+}
+
+/// A call was refused since its peer shows another key than before; it stands until it is put away.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Alarm {
+    pub address: String,
+    pub pinned: PublicKey,
+    pub shown: PublicKey,
+    pub verified: bool,
 }
 
 #[derive(Clone, PartialEq, Debug)]
@@ -103,6 +124,8 @@ pub enum Effect {
     KeepCalled,
     /// Silence this peer here, or hear it again.
     MutePeer(PeerId, bool),
+    /// Sound the bell; with a sentence, when somebody begins to ring.
+    Ring(Option<String>),
     /// Un-key: the machine slept.
     Slept,
     Redraw,
@@ -119,6 +142,7 @@ pub struct App {
     pub field: Field,
     pub selected: Option<PeerId>,
     pub missed: Vec<Missed>,
+    pub alarm: Option<Alarm>,
     pub devices: Devices,
     pub listening: Option<SocketAddr>,
     pub recording: Vec<PathBuf>,
@@ -130,6 +154,8 @@ pub struct App {
     /// For local times.
     pub zone: jiff::tz::TimeZone,
     peers: [Option<PeerInfo>; MAX_PEERS],
+    /// When the bell last sounded for those who ring.
+    rang: Option<Instant>,
     messages: VecDeque<Message>,
     effects: VecDeque<Effect>,
 }
@@ -144,6 +170,7 @@ impl App {
             field: Field::new(called),
             selected: None,
             missed: Vec::new(),
+            alarm: None,
             devices: Devices::default(),
             listening: None,
             recording: Vec::new(),
@@ -154,6 +181,7 @@ impl App {
             needles: Default::default(),
             zone,
             peers: Default::default(),
+            rang: None,
             messages: VecDeque::new(),
             effects: VecDeque::new(),
         }
@@ -177,8 +205,20 @@ impl App {
         if self.selected.is_none_or(|id| snapshot.peer(id).is_none()) {
             self.selected = snapshot.peers.first().map(|peer| peer.id);
         }
+        self.ring_on(snapshot);
         let shown = |message: &Message| if message.tone == Tone::Problem { PROBLEM_SHOWN } else { INFO_SHOWN };
         self.messages.retain(|message| now.saturating_duration_since(message.at) < shown(message));
+    }
+
+    /// The bell sounds again and again, as long as somebody rings.
+    fn ring_on(&mut self, snapshot: &Snapshot) {
+        let Some(rang) = self.rang else { return };
+        if self.ringing(snapshot).is_none() {
+            self.rang = None;
+        } else if snapshot.now.saturating_duration_since(rang) >= RING_EVERY {
+            self.rang = Some(snapshot.now);
+            self.effects.push_back(Effect::Ring(None));
+        }
     }
 
     /// Something of the engine, at `now`.
@@ -190,6 +230,15 @@ impl App {
             Notice::Name { id, name } => {
                 let name = text::clean(&name);
                 self.with_peer(id, |peer| peer.name = Some(name).filter(|name| !name.trim().is_empty()));
+            }
+            Notice::Sealed { id, sealed } => self.with_peer(id, |peer| (peer.sealed, peer.unsealed) = (Some(sealed), None)),
+            Notice::Unsealed { id, met } => {
+                self.with_peer(id, |peer| peer.unsealed = Some(met));
+                self.say(&self.unsealed_words(id, met), Tone::Problem, now);
+            }
+            Notice::KeyChanged { address, pinned, shown, verified } => {
+                self.alarm = Some(Alarm { address: text::clean(&address), pinned, shown, verified });
+                self.effects.push_back(Effect::Ring(None));
             }
             Notice::State { id, state } => self.moved(id, state, now),
             Notice::Gone { id } => self.peers[id.slot()] = None,
@@ -221,13 +270,14 @@ impl App {
             Notice::Dumped { result: Ok(sentence), .. } | Notice::Info(sentence) => self.say(&sentence, Tone::Info, now),
             Notice::Quit => self.effects.push_back(Effect::Quit),
             // The snapshot says these.
-            Notice::PeerFormat { .. } | Notice::OnAir(_) | Notice::Microphone(_) | Notice::Stats => {}
+            Notice::PeerFormat { .. } | Notice::OnAir(_) | Notice::Microphone(_) | Notice::Stats | Notice::Known(_) => {}
         }
     }
 
     fn meet(&mut self, id: PeerId, address: &str, incoming: bool) {
         self.histories[id.slot()].clear();
-        self.peers[id.slot()] = Some(PeerInfo { address: text::clean(address), name: None, remote: None, incoming });
+        self.peers[id.slot()] =
+            Some(PeerInfo { address: text::clean(address), name: None, remote: None, incoming, sealed: None, unsealed: None });
         if incoming {
             self.selected = self.selected.or(Some(id));
             return;
@@ -243,12 +293,40 @@ impl App {
 
     fn moved(&mut self, id: PeerId, state: CallState, now: Instant) {
         let name = self.name(id);
+        if state != CallState::Calling {
+            if let Some(met) = self.info(id).and_then(|peer| peer.unsealed) {
+                let answered = self.unsealed_words(id, met);
+                self.messages.retain(|message| message.text != answered);
+                self.with_peer(id, |peer| peer.unsealed = None);
+            }
+            if matches!(&self.mode, Mode::Clear { id: asked, .. } if *asked == id) {
+                self.mode = Mode::Main;
+            }
+        }
         match state {
             // The keys belong to the call now: Space must talk.
             CallState::Live if self.mode == Mode::Field => self.mode = Mode::Main,
+            CallState::Ringing => {
+                self.rang = Some(now);
+                self.effects.push_back(Effect::Ring(Some(format!("{name} is calling"))));
+            }
+            // The alarm says it better.
+            CallState::Ended(Reason::Unreachable) if self.alarmed(id) => {}
             CallState::Ended(reason) => self.say(&text::ended(&name, reason), Tone::Info, now),
             _ => {}
         }
+    }
+
+    fn unsealed_words(&self, id: PeerId, met: bool) -> String {
+        let clear = super::keymap::key_name(Context::Main, super::action::Action::Clear);
+        let address = self.info(id).map_or_else(String::new, |peer| peer.address.clone());
+        text::clean_sentence(&text::unsealed(&address, met, &clear))
+    }
+
+    /// Whether a changed key is why this peer is not called.
+    fn alarmed(&self, id: PeerId) -> bool {
+        let address = self.info(id).map(|peer| &peer.address);
+        self.alarm.as_ref().is_some_and(|alarm| Some(&alarm.address) == address)
     }
 
     fn with_peer(&mut self, id: PeerId, change: impl FnOnce(&mut PeerInfo)) {
@@ -304,6 +382,12 @@ impl App {
         self.peers[id.slot()].as_ref()
     }
 
+    /// What is known of a peer's key; `None`: its call is not sealed.
+    #[must_use]
+    pub fn sealed(&self, id: PeerId) -> Option<&Sealed> {
+        self.info(id).and_then(|info| info.sealed.as_ref())
+    }
+
     /// What to call a peer: its own name, else its address.
     #[must_use]
     pub fn name(&self, id: PeerId) -> String {
@@ -327,6 +411,12 @@ impl App {
     #[must_use]
     pub fn field_focused(&self) -> bool {
         self.mode == Mode::Field
+    }
+
+    /// Letters are text now, Space too.
+    #[must_use]
+    pub fn is_typing(&self) -> bool {
+        matches!(self.mode, Mode::Field | Mode::Clear { .. })
     }
 
     /// For the terminal's title: on air and running are seen even when the window is not.

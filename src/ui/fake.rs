@@ -3,7 +3,9 @@
 use std::time::{Duration, Instant};
 
 use crate::engine::wave::{Column, Mark, Wave};
-use crate::engine::{CallState, Controls, Meters, Minute, Notice, PeerSnapshot, SendReason, Sending, Snapshot, Stack, Why};
+use crate::engine::{
+    CallState, Controls, Meters, Minute, Notice, PeerSnapshot, PublicKey, Sealed, SendReason, Sending, Snapshot, Stack, Why,
+};
 use crate::ui::app::App;
 use crate::units::{Format, Level, PeerId};
 
@@ -80,6 +82,12 @@ pub fn speak(wave: &Wave, columns: usize, troubles: bool) {
         };
         wave.push(Column { min: -amplitude * (0.8 + 0.2 * (t * 9.0).cos()), max: amplitude, mark });
     }
+}
+
+/// A sealed session with a peer that is known as `name`, or not at all.
+pub fn sealed(known_as: Option<&str>, verified: bool) -> Sealed {
+    let known_as = known_as.map(str::to_owned);
+    Sealed { key: PublicKey([7; 32]), sas: 0x0AB_CDEF_0123, known_as, verified, connect: false, in_place_of: None }
 }
 
 /// Introduces the peers of a snapshot to the app.

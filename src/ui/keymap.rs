@@ -14,10 +14,12 @@ pub enum Context {
     Help,
     /// "In a call: really quit?"
     Quit,
+    /// "Type its name to call it in the clear."
+    Clear,
 }
 
 impl Context {
-    pub const ALL: [Self; 5] = [Self::Main, Self::Field, Self::Picker, Self::Help, Self::Quit];
+    pub const ALL: [Self; 6] = [Self::Main, Self::Field, Self::Picker, Self::Help, Self::Quit, Self::Clear];
 
     #[must_use]
     pub fn title(self) -> &'static str {
@@ -27,6 +29,7 @@ impl Context {
             Self::Picker => "In the device picker",
             Self::Help => "In this help",
             Self::Quit => "When asked whether to quit",
+            Self::Clear => "When asked for a name, to call it in the clear",
         }
     }
 }
@@ -127,12 +130,14 @@ const fn edit(keys: &'static [Key], request: InputRequest, help: &'static str) -
     bind(Context::Field, keys, Action::Edit(request), "", help)
 }
 
-use Context::{Field, Help, Main, Picker, Quit};
+use Context::{Clear, Field, Help, Main, Picker, Quit};
 
 /// All keys, in the order of the help; the footer takes them in this order as far as they fit.
 pub const BINDINGS: &[Binding] = &[
     bind(Main, &[key('a')], Action::Answer, "answer", "Answer the call that rings"),
     bind(Main, &[key('d')], Action::Decline, "decline", "Decline the call that rings"),
+    bind(Main, &[key('A')], Action::Admit, "always", "Answer, and let this peer connect without asking from now on (sealed calls)"),
+    bind(Main, &[key('b')], Action::Block, "block", "Decline, and let this peer not ring any more (sealed calls)"),
     bind(Main, &[key(' ')], Action::Talk, "talk", "Hold to talk to everybody in the call"),
     bind(Main, &[key('o')], Action::Open, "open", "Open the microphone until hang-up, or close it"),
     bind(Main, &[key('m')], Action::Mute, "mute", "Mute the microphone, or unmute it"),
@@ -147,6 +152,15 @@ pub const BINDINGS: &[Binding] = &[
     bind(Main, &[key('4')], Action::View(View::Peers), "", "Peers: who is there, and missed calls"),
     bind(Main, &[key('j'), named(KeyCode::Down)], Action::Next, "", "Select the next peer"),
     bind(Main, &[key('k'), named(KeyCode::Up)], Action::Previous, "", "Select the previous peer"),
+    bind(
+        Main,
+        &[key('p')],
+        Action::Clear,
+        "call in the clear",
+        "Call in the clear a peer that does not answer sealed: anyone on the path can listen",
+    ),
+    bind(Main, &[key('v')], Action::Verify, "verify", "Mark the selected peer verified: it reads the same four words to you"),
+    bind(Main, &[key('V')], Action::Unverify, "", "Take that mark back"),
     bind(Main, &[key('+'), key('=')], Action::PeerLouder, "", "The selected peer louder"),
     bind(Main, &[key('-')], Action::PeerQuieter, "", "The selected peer quieter"),
     bind(Main, &[key('M')], Action::PeerMute, "", "Silence the selected peer, or hear it again"),
@@ -158,6 +172,7 @@ pub const BINDINGS: &[Binding] = &[
     bind(Main, &[key('?'), named(KeyCode::F(1))], Action::Help, "help", "This help"),
     bind(Main, &[ctrl('l')], Action::Redraw, "", "Draw the screen anew"),
     bind(Main, &[ctrl('z')], Action::Suspend, "", "Close the microphone and go back to the shell (fg returns)"),
+    bind(Main, &[named(KeyCode::Esc)], Action::Leave, "", "Put away the warning that a key has changed"),
     bind(Main, &[key('q')], Action::Quit, "quit", "Quit (asks during a call)"),
     bind(Main, &[ctrl('c')], Action::QuitNow, "", "Hang up and quit at once"),
     bind(Field, &[named(KeyCode::Enter)], Action::Call, "call", "Call this address; another one joins the call"),
@@ -203,6 +218,12 @@ pub const BINDINGS: &[Binding] = &[
     bind(Quit, &[key('q'), key('y'), named(KeyCode::Enter)], Action::QuitNow, "hang up and quit", "Hang up and quit"),
     bind(Quit, &[named(KeyCode::Esc), key('n')], Action::Leave, "stay", "Stay in the call"),
     bind(Quit, &[ctrl('c')], Action::QuitNow, "", "Hang up and quit"),
+    bind(Clear, &[named(KeyCode::Enter)], Action::ClearNow, "call in the clear", "Call in the clear, if the name is right"),
+    bind(Clear, &[named(KeyCode::Esc)], Action::Leave, "do not", "Do not call in the clear"),
+    bind(Clear, &[named(KeyCode::Backspace), ctrl('h')], Action::Edit(InputRequest::DeletePrevChar), "", "Delete to the left"),
+    bind(Clear, &[ctrl('u')], Action::Edit(InputRequest::DeleteLine), "", "Delete all"),
+    bind(Clear, &[ctrl('z')], Action::Suspend, "", "Go back to the shell (fg returns)"),
+    bind(Clear, &[ctrl('c')], Action::QuitNow, "", "Hang up and quit at once"),
 ];
 
 /// The bindings of one context, in order.
@@ -268,7 +289,7 @@ mod tests {
 
     #[test]
     fn no_plain_letter_is_taken_from_the_field() {
-        assert!(of(Context::Field).flat_map(|binding| binding.keys).all(|key| key.typed().is_none()));
+        assert!(of(Context::Field).chain(of(Context::Clear)).flat_map(|binding| binding.keys).all(|key| key.typed().is_none()));
         assert_eq!(press(KeyCode::Char('@'), KeyModifiers::CONTROL | KeyModifiers::ALT).typed(), Some('@'));
         assert_eq!(press(KeyCode::Char('a'), KeyModifiers::CONTROL).typed(), None);
     }

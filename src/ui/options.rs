@@ -23,10 +23,14 @@ pub struct UiOptions {
     pub ascii: bool,
     /// The mouse is asked for.
     pub mouse: bool,
+    /// The terminal's bell sounds while somebody rings.
+    pub bell: bool,
+    /// The terminal's desktop notification (OSC 9) says who rings.
+    pub notify: bool,
 }
 
 impl Default for UiOptions {
     fn default() -> Self {
-        Self { theme: ThemeChoice::Auto, calm: false, ascii: false, mouse: true }
+        Self { theme: ThemeChoice::Auto, calm: false, ascii: false, mouse: true, bell: true, notify: false }
     }
 }

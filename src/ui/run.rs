@@ -41,6 +41,7 @@ enum Wake {
 
 struct Screen {
     link: Link,
+    options: UiOptions,
     app: App,
     theme: Theme,
     tty: Tty,
@@ -84,8 +85,21 @@ pub fn run(link: Link, options: UiOptions) -> anyhow::Result<()> {
     let input = InputThread::spawn(Arc::clone(&link.controls), Arc::clone(&link.meters), learned, link.talk_timeout, app.field_focused())?;
     let snapshot = Snapshot::take(&link.meters, &link.controls, Instant::now());
     let drawn = snapshot.now;
-    let mut screen =
-        Screen { link, app, theme, tty, input, signals, memory, zones: Zones::default(), snapshot, drawn, continued: None, leaving: false };
+    let mut screen = Screen {
+        link,
+        options,
+        app,
+        theme,
+        tty,
+        input,
+        signals,
+        memory,
+        zones: Zones::default(),
+        snapshot,
+        drawn,
+        continued: None,
+        leaving: false,
+    };
     let result = screen.run();
     let Screen { link, tty, input, signals, memory, .. } = screen;
     link.controls.release_all();
@@ -182,6 +196,7 @@ impl Screen {
                         self.app.say(&sentence, super::app::Tone::Info, self.snapshot.now);
                     }
                 }
+                Effect::Ring(caller) => self.ring(caller.as_deref())?,
                 Effect::Slept => self.unkey(input::SLEPT),
                 Effect::Redraw => self.tty.redraw()?,
                 Effect::Suspend => self.suspend()?,
@@ -190,6 +205,10 @@ impl Screen {
             }
         }
         Ok(())
+    }
+
+    fn ring(&self, caller: Option<&str>) -> anyhow::Result<()> {
+        Ok(self.tty.ring(self.options.bell, caller.filter(|_| self.options.notify))?)
     }
 
     fn unkey(&self, why: u8) {
@@ -212,14 +231,14 @@ impl Screen {
 
     fn reenter(&mut self) -> anyhow::Result<()> {
         self.unkey(input::TERMINAL_CHANGED);
-        self.tty.reenter(!self.app.field_focused())?;
+        self.tty.reenter(!self.app.is_typing())?;
         self.continued = Some(Instant::now());
         Ok(())
     }
 
     /// The input thread and the terminal learn who gets the letters.
     fn share_focus(&mut self) -> anyhow::Result<()> {
-        let focused = self.app.field_focused();
+        let focused = self.app.is_typing();
         self.input.shared.field_focused.store(focused, SeqCst);
         Ok(self.tty.set_keys(!focused)?)
     }

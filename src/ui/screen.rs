@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! header    voicetui   1 Talk  2 Listen  3 Network  4 Peers        REC   MUTED   ON AIR
+//! alarm     workshop shows another key than before ... (only until it is put away)
 //! banner    RINGING  alice is calling ...              (only while somebody rings)
 //! body      one of four views; over it the help, the picker or a question
 //! message   the latest word of the engine, or where we listen
@@ -97,9 +98,20 @@ pub fn draw(frame: &mut Frame, scene: &Scene) -> Zones {
         return zones;
     }
     let rings = u16::from(scene.app.ringing(scene.snapshot).is_some());
-    let rows = [Constraint::Length(1), Constraint::Length(rings), Constraint::Min(0), Constraint::Length(1), Constraint::Length(1)];
-    let [top, bell, body, message, bottom] = Layout::vertical(rows).areas(area);
+    let alarm = banner::alarm_lines(scene, area.width);
+    let words = footer::message(scene, area);
+    let alarm_rows = (alarm.len() as u16).min(area.height / 2);
+    let rows = [
+        Constraint::Length(1),
+        Constraint::Length(alarm_rows),
+        Constraint::Length(rings),
+        Constraint::Min(0),
+        Constraint::Length(words.0.len() as u16),
+        Constraint::Length(1),
+    ];
+    let [top, danger, bell, body, message, bottom] = Layout::vertical(rows).areas(area);
     header::draw(frame.buffer_mut(), top, scene, &mut zones);
+    banner::alarm(frame.buffer_mut(), danger, scene, &alarm);
     if rings > 0 {
         banner::ring(frame.buffer_mut(), bell, scene);
     }
@@ -113,13 +125,14 @@ pub fn draw(frame: &mut Frame, scene: &Scene) -> Zones {
         Mode::Help { scroll } => help::draw(frame.buffer_mut(), body, scene, *scroll),
         Mode::Picker(picker) => picker::draw(frame.buffer_mut(), body, scene, picker, &mut zones),
         Mode::Quit => banner::quit(frame.buffer_mut(), body, scene),
+        Mode::Clear { id, typed } => banner::clear(frame.buffer_mut(), body, scene, *id, typed),
         Mode::Main | Mode::Field => {}
     }
     if !matches!(scene.app.mode, Mode::Main | Mode::Field) {
         // Covered: a click there is for what lies over it.
         zones.talk = None;
     }
-    footer::message(frame.buffer_mut(), message, scene);
+    footer::say(frame.buffer_mut(), message, &words);
     footer::keys(frame.buffer_mut(), bottom, scene);
     zones
 }

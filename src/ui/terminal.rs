@@ -19,6 +19,7 @@ use crossterm::{cursor, queue, style};
 use ratatui::layout::Rect;
 use ratatui::{Frame, Terminal, backend::CrosstermBackend};
 
+use super::text;
 use crate::engine::Controls;
 
 /// What is switched on and must be switched off: bits of [`STATE`].
@@ -57,6 +58,13 @@ impl Write for Gathered {
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
     }
+}
+
+/// What rings: BEL, and the sentence without anything that could end it early.
+fn ring_bytes(bell: bool, notice: Option<&str>) -> Vec<u8> {
+    let notice = notice.map(|notice| format!("\x1b]9;{}\x1b\\", text::clean_sentence(notice))).unwrap_or_default();
+    let bell = if bell { "\x07" } else { "" };
+    format!("{bell}{notice}").into_bytes()
 }
 
 /// The full screen. Dropping it leaves the terminal as it was found.
@@ -101,6 +109,15 @@ impl Tty {
         }
         self.written = frame;
         drawn.ok_or_else(|| io::Error::other("nothing was drawn"))
+    }
+
+    /// Sounds the bell, and shows `notice` as a desktop notification (OSC 9), if the terminal can.
+    ///
+    /// # Errors
+    /// The terminal is gone.
+    pub fn ring(&self, bell: bool, notice: Option<&str>) -> io::Result<()> {
+        let bytes = ring_bytes(bell, notice);
+        if bytes.is_empty() || !is_ours() { Ok(()) } else { write_all(&bytes) }
     }
 
     /// Asks for key releases, or (in a text field) for plain text. Always without asking first whether the terminal can.
@@ -253,4 +270,16 @@ pub fn install_panic_hook(controls: Arc<Controls>) {
 #[must_use]
 pub fn panicked() -> bool {
     PANICKED.load(SeqCst)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_caller_cannot_end_the_notification_it_is_named_in() {
+        assert_eq!(ring_bytes(true, None), b"\x07");
+        assert_eq!(ring_bytes(false, Some("a\x07b\x1b\\\x1b]0;own\u{9c} is calling")), b"\x1b]9;ab\\]0;own is calling\x1b\\");
+        assert!(ring_bytes(false, None).is_empty());
+    }
 }

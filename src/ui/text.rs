@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
-use crate::engine::{CallState, PeerSnapshot, Reason, SendReason, Sending, Why};
+use crate::engine::{CallState, PeerSnapshot, Reason, Sealed, SendReason, Sending, Why};
 use crate::units::{Format, Level};
 
 /// Longest text of a peer that is drawn, characters.
@@ -50,6 +50,22 @@ pub fn fit(text: &str, width: usize, ellipsis: char) -> String {
         cut.push(ellipsis);
     }
     cut
+}
+
+/// Lines of at most `width` columns, broken between words.
+#[must_use]
+pub fn wrap(text: &str, width: usize) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for word in text.split(' ') {
+        match lines.last_mut() {
+            Some(line) if line.width() + 1 + word.width() <= width => {
+                line.push(' ');
+                line.push_str(word);
+            }
+            _ => lines.push(word.to_owned()),
+        }
+    }
+    lines
 }
 
 /// `2:13`, `1:02:03`.
@@ -203,6 +219,7 @@ pub fn send_reason(reason: SendReason) -> &'static str {
         SendReason::Bursts => "lost in bursts",
         SendReason::Narrow => "the way is narrow",
         SendReason::Easing => "losses have ended",
+        SendReason::Private => "private: always the same",
     }
 }
 
@@ -217,13 +234,33 @@ pub fn why(why: Why) -> &'static str {
     }
 }
 
-/// What a format means for who can listen.
+/// Who can listen, and how sure it is who speaks. `sealed`: what is known of the peer's key.
 #[must_use]
-pub fn privacy(format: Format) -> &'static str {
-    match format {
-        Format::Sealed => "sealed",
-        Format::Rtp | Format::Pcm => "open: anyone on the path can listen",
+pub fn privacy(format: Format, sealed: Option<&Sealed>) -> String {
+    match (format, sealed) {
+        (Format::Sealed, Some(sealed)) => sealed.standing(),
+        (Format::Sealed, None) => "sealed".into(),
+        (Format::Rtp | Format::Pcm, _) => "open: anyone on the path can listen".into(),
     }
+}
+
+/// What is said when a call that was to be sealed is not answered so; `clear`: what calls in the clear.
+#[must_use]
+pub fn unsealed(name: &str, met: bool, clear: &str) -> String {
+    let met = if met { " It was met sealed before: somebody may be keeping it from answering." } else { "" };
+    format!("No sealed answer from {name}.{met} {clear} calls in the clear: anyone on the path can listen.")
+}
+
+/// Why a call was refused whose peer shows another key than the pinned one, and the line that forgets the old key.
+#[must_use]
+pub fn key_changed(address: &str, verified: bool) -> [String; 2] {
+    let verified = if verified { ", which you had verified" } else { "" };
+    [
+        format!(
+            "{address} shows another key than before{verified}. The call was refused: somebody may sit in between, or the machine is a new one."
+        ),
+        format!("voicetui peers forget {address}"),
+    ]
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::rtcp::Item;
-use super::{Kind, Refused, app, classify, classify_from_pcm_peer, printable, red, rtcp, rtp, sealed, text, xr};
+use super::{Kind, Refused, app, classify, classify_from_pcm_peer, parcel, printable, red, rtcp, rtp, sealed, text, xr};
 use crate::units::{SEED_BYTES, Seq};
 
 /// Sequence numbers of a NACK that are written again.
@@ -21,6 +21,9 @@ pub fn datagram(bytes: &[u8]) {
     assert_eq!(classify_from_pcm_peer(bytes) == Kind::SeedPcm, !bytes.is_empty() && bytes.len().is_multiple_of(2));
     if let Ok((header, sealed)) = sealed::Header::parse(bytes) {
         assert_eq!([&header.to_bytes()[..], sealed].concat(), bytes);
+    }
+    for packet in parcel::packets(bytes) {
+        assert!(!packet.is_empty() && bytes.as_ptr_range().contains(&packet.as_ptr()));
     }
     let shown = printable(bytes);
     assert!(shown.chars().count() <= text::PRINTABLE_MAX && !shown.chars().any(char::is_control));

@@ -81,7 +81,7 @@ def watch(pid, what):
 
 print(f"size: {os.path.getsize(BINARY) / 1e6:.1f} MB")
 peer = sp.Popen([BINARY, "--json", "--bind", "127.0.0.1", "--port", "5905", "--input", "voice", "--output", "null", "--auto-answer", "all"],
-                env=ENV, stdin=sp.PIPE, stdout=sp.DEVNULL)
+                env={**ENV, "XDG_DATA_HOME": HOME + "/peer"}, stdin=sp.PIPE, stdout=sp.DEVNULL)
 time.sleep(1)
 screen = Screen("--bind", "127.0.0.1", "--port", "5906", "--input", "voice", "--output", "null", "--open", "127.0.0.1:5905")
 time.sleep(2)

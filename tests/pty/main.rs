@@ -9,6 +9,7 @@ mod leaving;
 mod real;
 mod talking;
 mod term;
+mod trust;
 
 #[test]
 fn the_program() {

@@ -5,14 +5,15 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use rand::SeedableRng;
 use rand::rngs::StdRng;
-use voicetui::call::{CallState, Downlink, DownlinkConfig, Event, PlayoutView, Reason, Uplink, UplinkConfig};
+use rand::{RngExt, SeedableRng};
+use voicetui::call::{CallState, Downlink, DownlinkConfig, Event, Identity, PlayoutView, Reason, Uplink, UplinkConfig};
 use voicetui::engine::playback::{Playback, PlaybackHandle};
 use voicetui::engine::tap::tap;
 use voicetui::engine::{Controls, Holder, Meters};
 use voicetui::playout::{Config, Origin};
-use voicetui::units::{FRAME_SAMPLES, PeerId};
+use voicetui::units::{FRAME_SAMPLES, Format, PeerId};
+use zeroize::Zeroizing;
 
 use crate::net::Net;
 use crate::sound::{Coder, silence};
@@ -52,6 +53,7 @@ pub struct Node {
     pub address: SocketAddr,
     pub uplink: Uplink<Coder>,
     pub downlink: Downlink,
+    config: DownlinkConfig,
     pub playback: Playback,
     pub handle: PlaybackHandle,
     pub controls: Arc<Controls>,
@@ -81,7 +83,9 @@ pub struct Node {
 
 impl Node {
     pub fn new(start: Instant, seed: u64, address: SocketAddr, coder: Coder, set: impl FnOnce(&mut DownlinkConfig)) -> Self {
-        let mut config = DownlinkConfig::new(start, Duration::from_secs(1_700_000_000));
+        let identity = Identity::new(Zeroizing::new(StdRng::seed_from_u64(seed ^ 0x1d).random()));
+        let mut config = DownlinkConfig::new(start, Duration::from_secs(1_700_000_000), identity);
+        config.format = Format::Rtp;
         config.bound = address;
         set(&mut config);
         let (controls, meters) = (Arc::new(Controls::new(start)), Arc::new(Meters::new(start)));
@@ -90,7 +94,8 @@ impl Node {
         Self {
             address,
             uplink,
-            downlink: Downlink::new(config, StdRng::seed_from_u64(seed ^ 0x5eed)),
+            downlink: Downlink::new(config.clone(), StdRng::seed_from_u64(seed ^ 0x5eed)),
+            config,
             playback,
             handle,
             controls,
@@ -114,9 +119,13 @@ impl Node {
         }
     }
 
-    /// The program is started anew at the same address: nothing of before is known.
+    /// The program is started anew at the same address: nothing of before is known but who it is.
     pub fn restart(&mut self, seed: u64) {
-        let mut fresh = Self::new(self.start, seed, self.address, Coder::opus(), |config| config.answer_all = true);
+        let (local, format) = (self.config.local.clone(), self.config.format);
+        let mut fresh = Self::new(self.start, seed, self.address, Coder::opus(), |config| {
+            config.answer_all = true;
+            (config.local, config.format) = (local, format);
+        });
         std::mem::swap(&mut fresh.mic, &mut self.mic);
         std::mem::swap(&mut fresh.card, &mut self.card);
         fresh.source = self.source;

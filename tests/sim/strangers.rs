@@ -3,8 +3,8 @@
 use std::time::{Duration, Instant};
 
 use proptest::prelude::*;
-use voicetui::call::{CallState, Downlink, DownlinkConfig, Reason};
-use voicetui::units::Ssrc;
+use voicetui::call::{CallState, Downlink, DownlinkConfig, Identity, Reason};
+use voicetui::units::{Format, Ssrc};
 use voicetui::wire::app::{self, CallWord, Tlv};
 use voicetui::wire::rtcp;
 
@@ -15,6 +15,7 @@ use crate::world::{A, B, C, World, at};
 
 use rand::SeedableRng;
 use rand::rngs::StdRng;
+use zeroize::Zeroizing;
 
 const SECOND: Duration = Duration::from_secs(1);
 const F: &str = "10.0.0.9:40000";
@@ -279,8 +280,9 @@ proptest! {
         datagrams in proptest::collection::vec((0u8..4, proptest::collection::vec(any::<u8>(), 0..200), 0u8..4), 1..60)
     ) {
         let start = Instant::now();
-        let mut config = DownlinkConfig::new(start, Duration::ZERO);
+        let mut config = DownlinkConfig::new(start, Duration::ZERO, Identity::new(Zeroizing::new([7; 32])));
         config.bound = at(A);
+        config.format = Format::Rtp;
         let mut downlink = Downlink::new(config, StdRng::seed_from_u64(1));
         let called = downlink.call(start, B, None).expect("a call");
         let mut now = start;

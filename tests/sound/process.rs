@@ -56,7 +56,8 @@ impl Voicetui {
             .env("HOME", home)
             .env("XDG_CONFIG_HOME", home.join("config"))
             .env("XDG_STATE_HOME", home.join("state"))
-            .env("XDG_DATA_HOME", home.join("data"))
+            // Two programs with one key do not call each other.
+            .env("XDG_DATA_HOME", home.join(format!("data-{port}")))
             .env("XDG_RUNTIME_DIR", home)
             .envs(env.iter().copied())
             .stdin(Stdio::piped())

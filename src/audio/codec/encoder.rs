@@ -97,6 +97,12 @@ impl OpusEncoder {
         let _ = self.inner.set_packet_loss_perc(i32::from(self.settings.expected_loss_percent));
     }
 
+    /// Constant or variable bit rate, from the next frame on.
+    pub fn set_constant_bitrate(&mut self, on: bool) {
+        self.settings.constant_bitrate = on;
+        let _ = self.inner.set_vbr(!on);
+    }
+
     pub fn set_inband_fec(&mut self, on: bool) {
         self.settings.inband_fec = on;
         let _ = self.inner.set_inband_fec(on);

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use super::width::{Sample, Width};
 use crate::call::event::{SendReason, Sending};
-use crate::call::plan::{COPIES_MAX, REACH_MAX, Resend, spread};
+use crate::call::plan::{COPIES_MAX, PRIVATE_COPIES, REACH_MAX, Resend, spread};
 use crate::units::Seq;
 use crate::wire::xr::VoipMetrics;
 
@@ -48,6 +48,8 @@ pub(super) struct Bounds {
     pub frame_ms: u32,
     /// The peer takes RED.
     pub takes_red: bool,
+    /// The flow is the same whatever happens.
+    pub private: bool,
     /// IP and UDP headers of a datagram, and what seals it, bytes.
     pub header_bytes: u32,
 }
@@ -281,6 +283,12 @@ impl Armour {
     /// How to send now.
     pub(super) fn choice(&self, bounds: &Bounds) -> Choice {
         let wish = self.wish(bounds);
+        if bounds.private {
+            // The room is paid for, so copies fill it; nothing else may change with what is heard there.
+            let copies = if bounds.takes_red { PRIVATE_COPIES } else { 0 };
+            let reach = wish.reach.max(copies);
+            return Choice { copies, reach, reason: SendReason::Private, ..wish };
+        }
         let mut choice = wish;
         if let Some(budget) = self.width.budget() {
             let fits = |choice: &Choice| wire(choice, bounds) as f32 <= budget;

@@ -6,14 +6,14 @@ use std::time::{Duration, Instant};
 use rand::RngExt;
 
 use super::peer::{CANDIDATES_MAX, Peer};
+use super::sealed::NoKey;
 use super::stranger::{Hush, Quiet};
 use super::{CallError, Downlink};
 use crate::call::address::Address;
-use crate::call::event::{Event, SendFailure};
+use crate::call::event::{Event, SendFailure, SendReason};
 use crate::call::judge::{judge, judge_own, literal, unmapped};
-use crate::call::plan::SendPlan;
+use crate::call::plan::{SendPlan, steady_bytes};
 use crate::call::state::{CallState, Reason};
-use crate::session::Seal;
 use crate::units::{DEFAULT_PORT, Format, PeerId, Ssrc};
 use crate::wire::app::CallWord;
 
@@ -32,9 +32,6 @@ impl Downlink {
     /// One sentence for the user.
     pub fn call(&mut self, now: Instant, address: &str, format: Option<Format>) -> Result<PeerId, CallError> {
         let format = format.unwrap_or(self.config.format);
-        if format == Format::Sealed {
-            return Err(CallError::NoSealed);
-        }
         let parsed: Address = address.parse().map_err(CallError::Address)?;
         let remote = literal(&parsed);
         if let Some(remote) = remote {
@@ -96,8 +93,8 @@ impl Downlink {
         self.connect(now, id, good);
     }
 
-    /// The addresses are known: open formats are live at once.
-    fn connect(&mut self, now: Instant, id: PeerId, candidates: Vec<SocketAddr>) {
+    /// The addresses are known: open formats are live at once, the sealed one begins a session.
+    pub(super) fn connect(&mut self, now: Instant, id: PeerId, candidates: Vec<SocketAddr>) {
         for address in &candidates {
             self.strangers.forgive(address.ip());
         }
@@ -107,16 +104,21 @@ impl Downlink {
         peer.candidates = candidates;
         peer.remote = Some(remote);
         peer.accepted = true;
+        let is_sealed = peer.format == Format::Sealed;
         // Headerless PCM has no control: RTCP would be noise over there.
-        peer.report_at = (peer.format != Format::Pcm).then_some(now);
+        peer.report_at = (peer.format == Format::Rtp).then_some(now);
         peer.last_heard = now;
         self.tell(Event::Remote { id, remote });
-        self.open(now, id);
+        if is_sealed {
+            self.call_sealed(now, id, remote);
+        } else {
+            self.open(now, id);
+        }
         self.handle_timeout(now);
     }
 
     /// Live: packets may come, media may go.
-    fn open(&mut self, now: Instant, id: PeerId) {
+    pub(super) fn open(&mut self, now: Instant, id: PeerId) {
         let Some(peer) = self.peer_mut(id) else { return };
         let opens = !std::mem::replace(&mut peer.playing, true);
         if opens {
@@ -208,6 +210,9 @@ impl Downlink {
             self.tell(Event::PlayoutClose(id));
         }
         self.set_state(now, id, CallState::Ended(reason));
+        if self.peer(id).is_some_and(|peer| peer.sealing.key.is_none()) {
+            self.close_session(id);
+        }
         if let Some(address) = missed {
             self.tell(Event::Missed { address });
         }
@@ -234,6 +239,11 @@ impl Downlink {
         if self.is_ourselves(address) {
             return;
         }
+        let seal = match self.media_seal(peer) {
+            Ok(seal) => seal,
+            Err(NoKey) => return self.withhold(id),
+        };
+        let address = self.media_address(peer).unwrap_or(address);
         let choice = peer.armour.choice(&self.bounds(peer));
         let plan = SendPlan {
             address,
@@ -245,7 +255,8 @@ impl Downlink {
             bitrate: choice.bitrate,
             frame_ms: choice.frame_ms,
             expected_loss_percent: choice.expected_loss_percent,
-            seal: Seal::Clear,
+            seal,
+            steady_bytes: if choice.reason == SendReason::Private { steady_bytes(choice.bitrate, choice.frame_ms) } else { 0 },
         };
         let Some(peer) = self.peer_mut(id) else { return };
         peer.chosen = Some(choice);
@@ -261,6 +272,7 @@ impl Downlink {
         let free = PeerId::all().find(|id| self.peer(*id).is_none());
         let id = free.or_else(ended)?;
         if free.is_none() {
+            self.close_session(id);
             self.tell(Event::Gone { id });
         }
         let (ssrc, leg) = (Ssrc(self.rng.random()), self.rng.random_range(1..=u32::MAX));
@@ -273,7 +285,8 @@ impl Downlink {
 
     /// Something kept a datagram from `to`: told once of each kind, and a name's next address gets its chance.
     pub(super) fn hint(&mut self, now: Instant, to: SocketAddr, failure: SendFailure) {
-        let Some(id) = self.all().find(|peer| peer.is_open() && peer.is_at(to)).map(|peer| peer.id) else { return };
+        let is_meant = |peer: &&Peer| (peer.is_open() || peer.state == CallState::Calling) && peer.is_at(to);
+        let Some(id) = self.all().find(is_meant).map(|peer| peer.id) else { return };
         let sentence = |address: &str| match failure {
             SendFailure::NoRoute => Some(format!("No way to {address} now: check the network. voicetui keeps trying.")),
             SendFailure::Forbidden => Some(format!("This machine's firewall does not let voicetui send to {address}.")),
@@ -288,6 +301,9 @@ impl Downlink {
         let Some(peer) = self.peer_mut(id) else { return };
         let next = peer.candidates.iter().position(|address| *address == to).map(|at| (at + 1) % peer.candidates.len());
         if let Some(next) = next.filter(|_| !peer.answered && peer.candidates.len() > 1 && peer.remote == Some(to)) {
+            if peer.is_unsealed() {
+                return self.try_next_address(now, id);
+            }
             let remote = peer.candidates[next];
             self.move_to(id, remote);
             return;

@@ -1,11 +1,10 @@
 //! RTCP as it comes: reports, names, byes, and what a voicetui says of the call.
 
-use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use super::Downlink;
 use super::adapt::{Bounds, Heard};
-use super::peer::{BYE_STANDS, Peer};
+use super::peer::{BYE_STANDS, Peer, Via};
 use super::said::{Gathered, Said};
 use crate::call::event::Event;
 use crate::call::plan::Resend;
@@ -23,19 +22,20 @@ const NAMES_MAX: u8 = 8;
 
 impl Downlink {
     /// One compound of `bytes` bytes.
-    pub(super) fn handle_rtcp(&mut self, now: Instant, from: SocketAddr, compound: Compound<'_>, bytes: usize) {
+    pub(super) fn handle_rtcp(&mut self, now: Instant, via: Via, compound: Compound<'_>, bytes: usize) {
+        let from = via.from;
         let all = Gathered::from(compound);
         if all.cname == Some(self.author.cname.as_bytes()) {
             self.own_control(now, all.ssrc);
             return;
         }
-        if all.ssrc.is_some_and(|ssrc| self.is_own(now, from, ssrc, None)) {
+        if via.session.is_none() && all.ssrc.is_some_and(|ssrc| self.is_own(now, from, ssrc, None)) {
             return;
         }
-        let known = self.control_from(from, &all);
+        let known = self.control_from(via, &all);
         let id = match (known, &all.vtui) {
             (Some(id), _) => id,
-            (None, Some(said)) => match self.knock_call(now, from, said, bytes) {
+            (None, Some(said)) => match self.knock_call(now, via, said, bytes) {
                 Some(id) => id,
                 None => return self.net.dropped_stranger += 1,
             },
@@ -46,15 +46,15 @@ impl Downlink {
             peer.allowance = bytes;
         }
         if let Some(said) = &all.vtui {
-            self.handle_said(now, id, from, said);
+            self.handle_said(now, id, via, said);
             if let Some(peer) = self.peer_mut(id) {
                 peer.their_ssrc = all.ssrc;
             }
         }
-        let open = self.peer(id).is_some_and(Peer::is_open);
+        let open = self.peer(id).is_some_and(|peer| peer.is_open() || (via.session.is_some() && peer.state == CallState::Calling));
         if open {
             self.heard(now, id, from);
-            self.take_reports(now, id, from, compound);
+            self.take_reports(now, id, via, compound);
         } else if let Some(peer) = self.peer_mut(id).filter(|peer| peer.state == CallState::Ringing) {
             peer.last_heard = now;
         }
@@ -75,20 +75,26 @@ impl Downlink {
     }
 
     /// The peer that a compound is from. A voicetui is at one port, or names our side of the call; anybody else is known by machine.
-    fn control_from(&self, from: SocketAddr, all: &Gathered<'_>) -> Option<PeerId> {
-        let Some(said) = &all.vtui else { return self.media_from(from, all.ssrc) };
+    fn control_from(&self, via: Via, all: &Gathered<'_>) -> Option<PeerId> {
+        let from = via.from;
+        let Some(said) = &all.vtui else { return self.media_from(via, all.ssrc) };
         let names_us = |peer: &&Peer| said.ours != 0 && said.ours == peer.leg.ours;
-        let alive = || self.all().filter(|peer| !peer.is_ended());
-        let exact = alive().find(|peer| peer.is_at(from));
+        let is_at = |peer: &&Peer| peer.takes(via) && (via.session.is_some() || peer.is_at(from));
+        let alive = || self.all().filter(|peer| !peer.is_ended() && peer.takes(via));
+        let exact = alive().find(is_at);
         // A called voicetui behind a NAT answers from another port of that machine; its answer names our call.
         let by_leg = || alive().find(|peer| names_us(peer) && peer.is_of(from.ip()));
         // Who ended is told so until it says so too.
-        let ended = || self.all().find(|peer| peer.is_ended() && peer.is_at(from) && same_call(peer, said));
+        let ended = || self.all().find(|peer| peer.is_ended() && is_at(peer) && same_call(peer, said));
         exact.or_else(by_leg).or_else(ended).map(|peer| peer.id)
     }
 
     /// What a voicetui says of itself and of the call. See the module's top for what is believed.
-    fn handle_said(&mut self, now: Instant, id: PeerId, from: SocketAddr, said: &Said<'_>) {
+    fn handle_said(&mut self, now: Instant, id: PeerId, via: Via, said: &Said<'_>) {
+        let from = via.from;
+        if via.session.is_some() {
+            self.take_echoes(now, id, via, said);
+        }
         let Some(peer) = self.peer_mut(id) else { return };
         let is_stale = said.ours != 0 && said.ours != peer.leg.ours;
         let names_us = said.ours == peer.leg.ours;
@@ -108,7 +114,7 @@ impl Downlink {
             // Told at once that it was heard, but no news brings more than so many answers a second.
             peer.report_at = Some(now.max(peer.reported + ANSWER_PAUSE));
         }
-        let follows = peer.incoming && peer.remote != Some(from) && names_us && peer.is_open();
+        let follows = via.session.is_none() && peer.incoming && peer.remote != Some(from) && names_us && peer.is_open();
         let caps_changed = before.0 != peer.leg.caps;
         if follows {
             // A caller behind a NAT that gave it another port, and that names our side of the call.
@@ -122,24 +128,20 @@ impl Downlink {
     }
 
     fn handle_word(&mut self, now: Instant, id: PeerId, word: CallWord, names_us: bool) {
-        let answer_all = self.config.answer_all;
+        let is_answered = self.is_answered(id);
         let Some(peer) = self.peer_mut(id) else { return };
         match (word, peer.state) {
-            (CallWord::Calling, CallState::Ringing) if answer_all => {
+            (CallWord::Calling, CallState::Ringing) if is_answered => {
                 self.answer(now, id);
             }
             // Crossed calls, or a caller that was restarted: this side has called or accepted it.
-            (CallWord::Calling, CallState::Live | CallState::RingingThere) => {
-                peer.leg.word = CallWord::Live;
-                self.set_state(now, id, CallState::Live);
-            }
+            (CallWord::Calling, CallState::Live | CallState::RingingThere) => self.agree(now, id),
+            (CallWord::Calling, CallState::Calling) if peer.sealing.key.is_some() => self.agree(now, id),
+            (CallWord::Ringing, CallState::Calling) if names_us => self.set_state(now, id, CallState::RingingThere),
             (CallWord::Ringing, CallState::Live) if names_us && !peer.incoming && peer.leg.word == CallWord::Calling => {
                 self.set_state(now, id, CallState::RingingThere);
             }
-            (CallWord::Live, CallState::Live | CallState::RingingThere) if names_us => {
-                peer.leg.word = CallWord::Live;
-                self.set_state(now, id, CallState::Live);
-            }
+            (CallWord::Live, CallState::Live | CallState::RingingThere | CallState::Calling) if names_us => self.agree(now, id),
             (CallWord::Ended, CallState::Ringing) => self.end(now, id, Reason::Missed),
             (CallWord::Ended, _) if names_us => self.end(now, id, Reason::PeerHungUp),
             (CallWord::Declined, _) if names_us => self.end(now, id, Reason::Declined),
@@ -148,10 +150,21 @@ impl Downlink {
         }
     }
 
+    /// Both sides have said that there is a call. A sealed one, which had to wait for it, is heard and spoken from now on.
+    fn agree(&mut self, now: Instant, id: PeerId) {
+        let Some(peer) = self.peer_mut(id) else { return };
+        peer.leg.word = CallWord::Live;
+        if peer.playing {
+            self.set_state(now, id, CallState::Live);
+        } else {
+            self.open(now, id);
+        }
+    }
+
     /// A word for a word: who is not accepted, or ended, is answered here, never with more than it said.
     fn answer_control(&mut self, now: Instant, id: PeerId, is_vtui: bool) {
         let Some(peer) = self.peer_mut(id) else { return };
-        if !is_vtui || peer.is_open() {
+        if !is_vtui || peer.is_open() || peer.state == CallState::Calling {
             return;
         }
         let both_ended = peer.is_ended() && peer.leg.their_word == Some(CallWord::Ended) && peer.leg.echoed == Some(peer.leg.word);
@@ -172,11 +185,12 @@ impl Downlink {
     }
 
     /// Reports and byes of an open peer.
-    fn take_reports(&mut self, now: Instant, id: PeerId, from: SocketAddr, compound: Compound<'_>) {
+    fn take_reports(&mut self, now: Instant, id: PeerId, via: Via, compound: Compound<'_>) {
+        let from = via.from;
         let middle = ntp_middle(self.author.clock.ntp(now));
         let Some(bounds) = self.peer(id).map(|peer| self.bounds(peer)) else { return };
         let Some(peer) = self.peer_mut(id) else { return };
-        let was_at = peer.is_at(from);
+        let was_at = via.session.is_some() || peer.is_at(from);
         if !peer.is_vtui && peer.remote != Some(from) {
             peer.rtcp_from = Some(from);
         }

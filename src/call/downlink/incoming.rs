@@ -6,12 +6,13 @@ use std::time::{Duration, Instant};
 use rand::RngExt;
 
 use super::Downlink;
-use super::peer::Peer;
+use super::peer::{Peer, Via};
 use super::report::CONTROL_MAX;
 use super::said::Said;
 use super::stranger::{Hush, Knock, Quiet};
 use crate::call::event::Event;
 use crate::call::state::CallState;
+use crate::session::keys::OVERHEAD;
 use crate::units::{Format, PeerId, RtpTime, SAMPLE_RATE, Ssrc};
 use crate::wire::app::CallWord;
 use crate::wire::rtp;
@@ -34,17 +35,18 @@ const LOOP_TICKS: u32 = 5 * SAMPLE_RATE;
 
 impl Downlink {
     /// The peer that sends media from `from`: by its exact address, by a source it is known for, else by its machine.
-    pub(super) fn media_from(&self, from: SocketAddr, ssrc: Option<Ssrc>) -> Option<PeerId> {
-        let alive = || self.all().filter(|peer| !peer.is_ended());
-        let exact = alive().find(|peer| peer.is_at(from));
+    pub(super) fn media_from(&self, via: Via, ssrc: Option<Ssrc>) -> Option<PeerId> {
+        let from = via.from;
+        let alive = || self.all().filter(|peer| !peer.is_ended() && peer.takes(via));
+        let exact = alive().find(|peer| via.session.is_some() || peer.is_at(from));
         // A NAT gave a known source another port.
         let moved = || ssrc.and_then(|ssrc| alive().find(|peer| peer.sends_as(ssrc) && peer.is_of(from.ip())));
         exact.or_else(moved).or_else(|| alive().find(|peer| peer.is_anywhere_at(from.ip()))).map(|peer| peer.id)
     }
 
     /// The peer, if its media is heard; else it is counted, and dropped.
-    pub(super) fn hearing(&mut self, now: Instant, id: Option<PeerId>) -> Option<&mut Peer> {
-        let open = self.config.allow_unsealed;
+    pub(super) fn hearing(&mut self, now: Instant, id: Option<PeerId>, via: Via) -> Option<&mut Peer> {
+        let open = self.config.allow_unsealed && via.session.is_none();
         if let Some(id) = id
             && open
         {
@@ -120,7 +122,7 @@ impl Downlink {
             self.tell(Event::Info(text));
         }
         let Some(peer) = self.peer_mut(id) else { return };
-        if std::mem::replace(&mut peer.answered, true) {
+        if std::mem::replace(&mut peer.answered, true) || peer.format == Format::Sealed {
             return;
         }
         // Of a name's addresses, the one that answered.
@@ -131,11 +133,13 @@ impl Downlink {
     }
 
     /// Media from a stranger: rings when there is enough of it.
-    pub(super) fn knock_media(&mut self, now: Instant, from: SocketAddr, format: Format, payload_type: u8) -> Option<PeerId> {
-        if self.strangers.knock_media(now, from) != Knock::Rings {
+    pub(super) fn knock_media(&mut self, now: Instant, via: Via, format: Format, payload_type: u8) -> Option<PeerId> {
+        let from = via.from;
+        // Out of a session only words ring.
+        if via.session.is_some() || self.strangers.knock_media(now, from) != Knock::Rings {
             return None;
         }
-        let Some(id) = self.ring(now, from, format) else {
+        let Some(id) = self.ring(now, via, format) else {
             self.strangers.hush(now, (from.ip(), None), Hush { word: CallWord::Busy, leg: 0 }, Quiet::For(BUSY_HUSH));
             return None;
         };
@@ -151,28 +155,35 @@ impl Downlink {
     }
 
     /// A voicetui that is no peer says something of a call.
-    pub(super) fn knock_call(&mut self, now: Instant, from: SocketAddr, said: &Said<'_>, bytes: usize) -> Option<PeerId> {
+    pub(super) fn knock_call(&mut self, now: Instant, via: Via, said: &Said<'_>, bytes: usize) -> Option<PeerId> {
+        let from = via.from;
         match said.word? {
             CallWord::Calling => {}
             // It believes in a call that we know nothing of: we hung up unheard, or were restarted.
             CallWord::Live | CallWord::Ringing => {
-                self.reply(from, CallWord::Ended, said.theirs, bytes);
+                self.reply(via, CallWord::Ended, said.theirs, bytes);
                 return None;
             }
             CallWord::Declined | CallWord::Busy | CallWord::Ended => return None,
         }
+        if self.is_blocked(via) {
+            self.reply(via, CallWord::Declined, said.theirs, bytes);
+            return None;
+        }
         match self.strangers.knock_call(now, from, said.theirs) {
-            Knock::Counted => return None,
+            // One datagram alone may be forged, but not out of a session.
+            Knock::Counted if via.session.is_none() => return None,
             Knock::Hushed(hush) => {
-                self.reply(from, hush.word, said.theirs, bytes);
+                self.reply(via, hush.word, said.theirs, bytes);
                 return None;
             }
-            Knock::Rings => {}
+            Knock::Rings | Knock::Counted => {}
         }
-        let Some(id) = self.ring(now, from, Format::Rtp) else {
+        let format = if via.session.is_some() { Format::Sealed } else { Format::Rtp };
+        let Some(id) = self.ring(now, via, format) else {
             let hush = Hush { word: CallWord::Busy, leg: said.theirs };
             self.strangers.hush(now, (from.ip(), Some(from.port())), hush, Quiet::For(BUSY_HUSH));
-            self.reply(from, CallWord::Busy, said.theirs, bytes);
+            self.reply(via, CallWord::Busy, said.theirs, bytes);
             return None;
         };
         if let Some(peer) = self.peer_mut(id) {
@@ -183,7 +194,8 @@ impl Downlink {
     }
 
     /// Takes a slot and rings. `None`: busy.
-    fn ring(&mut self, now: Instant, from: SocketAddr, format: Format) -> Option<PeerId> {
+    fn ring(&mut self, now: Instant, via: Via, format: Format) -> Option<PeerId> {
+        let from = via.from;
         let ringing = self.all().filter(|peer| peer.state == CallState::Ringing).count();
         while self.rings.front().is_some_and(|at| now.saturating_duration_since(*at) > RINGS_SPAN) {
             self.rings.pop_front();
@@ -205,18 +217,22 @@ impl Downlink {
         if let Some(peer) = self.peer_mut(id) {
             peer.leg.word = CallWord::Ringing;
         }
+        if let Some(session) = via.session {
+            self.adopt(id, session);
+        }
         self.set_state(now, id, CallState::Ringing);
         Some(id)
     }
 
     /// One word to somebody with whom there is no call, no longer than what came.
-    fn reply(&mut self, to: SocketAddr, word: CallWord, theirs: u32, limit: usize) {
+    fn reply(&mut self, via: Via, word: CallWord, theirs: u32, limit: usize) {
         if theirs == 0 {
             return;
         }
-        let mut out = [0; CONTROL_MAX];
-        let len = self.author.reply(self.ssrc, word, theirs, limit, &mut out);
-        if len > 0 {
+        let mut out = [0; CONTROL_MAX + OVERHEAD];
+        let len = self.author.reply(self.ssrc, word, theirs, limit, &mut out[..CONTROL_MAX]);
+        let sealed = via.session.map(|session| self.sessions.seal_control(session, &mut out, len));
+        if let Some((to, len)) = sealed.unwrap_or(Some((via.from, len))).filter(|_| len > 0) {
             self.outbox.push(to, &out[..len]);
         }
     }

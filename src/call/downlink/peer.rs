@@ -8,6 +8,7 @@ use super::media::Media;
 use crate::call::event::PlayoutView;
 use crate::call::plan::{SendPlan, SentCounts};
 use crate::call::state::CallState;
+use crate::session::{PublicKey, SessionId};
 use crate::units::{Format, PeerId, Ssrc};
 use crate::wire::app::CallWord;
 use crate::wire::rtp;
@@ -26,6 +27,10 @@ const GONE: Duration = Duration::from_secs(60);
 const STREAM_GONE: Duration = Duration::from_secs(30);
 /// A BYE stands when no other source of the peer speaks this soon: an SSRC collision says BYE too (RFC 3550, 8.2).
 pub(super) const BYE_STANDS: Duration = Duration::from_millis(600);
+/// Without a sealed answer for this long, the user is asked.
+const UNSEALED: Duration = Duration::from_secs(3);
+/// A name's next address gets its chance after this long without a sealed answer.
+const NEXT_ADDRESS: Duration = Duration::from_secs(2);
 /// How long an ended peer stays in its slot, to be seen and to say that it ended.
 const LINGER: Duration = Duration::from_secs(8);
 
@@ -43,13 +48,27 @@ pub(super) enum Timer {
     GoesQuiet,
     TimesOut,
     ByeStands,
+    /// Nothing sealed has answered: the user is told.
+    NoSeal,
+    /// ... and another address of that name may.
+    NextAddress,
     /// The slot becomes free.
     Leaves,
 }
 
 impl Timer {
-    pub(super) const ALL: [Self; 8] =
-        [Self::Report, Self::Asks, Self::RingEnds, Self::RingLapses, Self::GoesQuiet, Self::TimesOut, Self::ByeStands, Self::Leaves];
+    pub(super) const ALL: [Self; 10] = [
+        Self::Report,
+        Self::Asks,
+        Self::RingEnds,
+        Self::RingLapses,
+        Self::GoesQuiet,
+        Self::TimesOut,
+        Self::ByeStands,
+        Self::NoSeal,
+        Self::NextAddress,
+        Self::Leaves,
+    ];
 }
 
 /// What both sides have said about the call, and which call each means.
@@ -64,6 +83,36 @@ pub(super) struct Leg {
     /// Our word as they last echoed it.
     pub echoed: Option<CallWord>,
     pub caps: u32,
+}
+
+/// By which way a datagram came: in the open from an address, or out of a session.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Via {
+    pub from: SocketAddr,
+    pub session: Option<SessionId>,
+}
+
+impl Via {
+    /// Where its media are from: a session's are its own, wherever the peer is.
+    pub(super) fn source(&self) -> SocketAddr {
+        if self.session.is_some() { SocketAddr::from(([0; 4], 0)) } else { self.from }
+    }
+}
+
+/// What a sealed call has besides.
+#[derive(Debug, Default)]
+pub(super) struct Sealing {
+    pub session: Option<SessionId>,
+    /// Whose it is, once established, and its words.
+    pub key: Option<PublicKey>,
+    pub sas: u64,
+    /// When an address was called last, and since when any was.
+    pub tried: Option<Instant>,
+    pub called: Option<Instant>,
+    pub said_unsealed: bool,
+    /// What we asked the peer to echo, and it asked us; 0 for nothing.
+    pub ping: u64,
+    pub pong: u64,
 }
 
 /// One peer of the call.
@@ -96,6 +145,7 @@ pub(super) struct Peer {
     pub their_ssrc: Option<Ssrc>,
     pub payload_type: u8,
     pub leg: Leg,
+    pub sealing: Sealing,
     pub name: String,
     /// How often it changed.
     pub names: u8,
@@ -154,6 +204,7 @@ impl Peer {
             their_ssrc: None,
             payload_type: rtp::OPUS_PT,
             leg: Leg { ours: leg, theirs: 0, word: CallWord::Calling, their_word: None, echoed: None, caps: 0 },
+            sealing: Sealing::default(),
             name: String::new(),
             names: 0,
             media: Media::default(),
@@ -192,6 +243,16 @@ impl Peer {
         matches!(self.state, CallState::Live | CallState::RingingThere)
     }
 
+    /// Whether what came `via` can be this peer's: a sealed call takes nothing in the open.
+    pub(super) fn takes(&self, via: Via) -> bool {
+        self.sealing.session == via.session && (via.session.is_some() || self.format != Format::Sealed)
+    }
+
+    /// Called with the sealed format, and nobody has answered yet.
+    pub(super) fn is_unsealed(&self) -> bool {
+        self.format == Format::Sealed && self.sealing.key.is_none() && self.state == CallState::Calling
+    }
+
     /// Whether `from` is an address this peer is known by, port and all.
     pub(super) fn is_at(&self, from: SocketAddr) -> bool {
         self.remote == Some(from) || self.rtcp_from == Some(from) || self.candidates.contains(&from) || self.media.is_from(from)
@@ -219,7 +280,10 @@ impl Peer {
         match timer {
             Timer::Report => self.report_at,
             Timer::Asks => self.media.wants.next_ask().filter(|_| self.is_open()),
-            Timer::RingEnds => (is_ringing || self.state == CallState::RingingThere).then(|| self.entered + ring_timeout),
+            Timer::RingEnds => {
+                let calls = self.format == Format::Sealed && self.sealing.called.is_some() && self.state == CallState::Calling;
+                (is_ringing || calls || self.state == CallState::RingingThere).then(|| self.entered + ring_timeout)
+            }
             Timer::RingLapses => is_ringing.then(|| self.last_heard + RING_LAPSE),
             Timer::GoesQuiet => (self.is_vtui && self.is_open() && !self.said_quiet).then(|| self.last_heard + QUIET),
             Timer::TimesOut if !self.is_open() => None,
@@ -227,6 +291,9 @@ impl Peer {
             // While we talk to it, it is not over: it may only be listening.
             Timer::TimesOut => self.incoming.then(|| self.last_heard.max(self.last_sent) + STREAM_GONE),
             Timer::ByeStands => self.bye_at.filter(|_| self.is_open()),
+            Timer::NoSeal if self.is_unsealed() && !self.sealing.said_unsealed => self.sealing.called.map(|at| at + UNSEALED),
+            Timer::NextAddress if self.is_unsealed() && self.candidates.len() > 1 => self.sealing.tried.map(|at| at + NEXT_ADDRESS),
+            Timer::NoSeal | Timer::NextAddress => None,
             Timer::Leaves => self.is_ended().then(|| self.entered + LINGER),
         }
     }

@@ -1,17 +1,15 @@
 //! Asking a voicetui for what its stream lacks, and taking what it sends again (RFC 4585, RFC 4588); how our voice goes to it.
 
-use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use super::Downlink;
 use super::adapt::Bounds;
 use super::media::{Arrival, Dropped};
 use super::missing::Patience;
-use super::peer::Peer;
-use super::timers::addresses;
+use super::peer::{Peer, Via};
 use crate::call::event::{SendReason, Sending};
 use crate::playout::Packet;
-use crate::session::Seal;
+use crate::session::keys::OVERHEAD;
 use crate::units::{Format, PeerId, SEED_RATE, SEED_SAMPLES, Seq};
 use crate::wire::app::caps;
 use crate::wire::rtcp::Writer;
@@ -41,12 +39,12 @@ impl Downlink {
         let mut lost = [Seq(0); 16];
         let len = peer.media.wants.ask(now, patience, &mut lost);
         let Some(media) = peer.media.current().map(|source| source.ssrc).filter(|_| len > 0) else { return };
-        let mut out = [0; NACK_BYTES];
-        let mut writer = Writer::new(&mut out);
+        let mut out = [0; NACK_BYTES + OVERHEAD];
+        let mut writer = Writer::new(&mut out[..NACK_BYTES]);
         let wrote = writer.nack(peer.ssrc, media, &lost[..len]);
         let length = writer.finish();
         if wrote.is_ok() {
-            addresses(peer).into_iter().for_each(|to| self.outbox.push(to, &out[..length]));
+            self.push_control(id, &mut out, length);
         }
     }
 
@@ -54,18 +52,18 @@ impl Downlink {
     pub(super) fn handle_rtx(
         &mut self,
         now: Instant,
-        from: SocketAddr,
+        via: Via,
         packet: &rtp::Packet<'_>,
         bytes: usize,
         sink: &mut impl FnMut(PeerId, Packet),
     ) -> bool {
-        let id = self.media_from(from, Some(rtp::rtx_media(packet.header.ssrc)));
+        let id = self.media_from(via, Some(rtp::rtx_media(packet.header.ssrc)));
         let Some(peer) = id.and_then(|id| self.peers[id.slot()].as_deref_mut()) else { return false };
         if !peer.is_vtui || !peer.playing {
             return false;
         }
         let id = peer.id;
-        let arrival = Arrival { now, from, bytes, can_ask: false };
+        let arrival = Arrival { now, from: via.source(), bytes, can_ask: false };
         let taken = peer.media.handle_rtx(arrival, packet, &mut self.recorder.on_the_way(id, sink));
         match taken {
             Ok(()) => {}
@@ -75,9 +73,10 @@ impl Downlink {
         true
     }
 
-    /// The first losses after a clean report are told of at once: each one without copies is one that is heard.
+    /// The first losses after a clean report are told of at once: each one without copies is one that is heard. Not in private: a
+    /// report at an odd time says that there was voice to lose.
     pub(super) fn hasten_report(&mut self, now: Instant, id: PeerId) {
-        let Some(peer) = self.peer_mut(id) else { return };
+        let Some(peer) = self.peers[id.slot()].as_deref_mut().filter(|_| !self.config.private) else { return };
         if peer.is_vtui && !peer.reported_loss && peer.media.wants.gaps >= HASTE_GAPS && !peer.media.wants.is_reordered(now) {
             let soon = now.max(peer.reported + HASTE_PAUSE);
             peer.report_at = peer.report_at.map(|at| at.min(soon));
@@ -91,7 +90,8 @@ impl Downlink {
             bitrate: self.config.bitrate,
             frame_ms: self.config.frame_ms,
             takes_red: peer.is_vtui && peer.leg.caps & caps::RED != 0,
-            header_bytes: (ip + Seal::Clear.overhead()) as u32,
+            private: self.config.private && peer.format == Format::Sealed,
+            header_bytes: (ip + if peer.format == Format::Sealed { OVERHEAD } else { 0 }) as u32,
         }
     }
 

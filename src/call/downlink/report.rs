@@ -9,14 +9,18 @@ use super::peer::Peer;
 use super::source::Source;
 use crate::call::clock::WallClock;
 use crate::call::quality::Rating;
+use crate::session::keys::OVERHEAD;
 use crate::units::{RtpTime, SAMPLE_RATE, Ssrc};
 use crate::wire::Refused;
 use crate::wire::app::{self, CallWord, Tlv};
+use crate::wire::parcel;
 use crate::wire::rtcp::{ReportBlock, SenderInfo, Writer, ntp_units};
 use crate::wire::xr::{Dlrr, VoipMetrics};
 
 /// Longest control datagram, bytes: reports, metrics and two names fit.
 pub(super) const CONTROL_MAX: usize = 512;
+/// ... of which so many for what it says, so that it fits a parcel of that length.
+pub(super) const CONTROL_ROOM: usize = CONTROL_MAX - parcel::HEADER_BYTES;
 /// Datagrams that wait for the socket; all that they say is said again.
 const OUTBOX_MAX: usize = 64;
 /// Largest delay that a statement can carry, ms.
@@ -27,7 +31,7 @@ const TENTHS_MAX: f32 = 6_553.0;
 pub(super) struct Outgoing {
     pub to: SocketAddr,
     pub len: usize,
-    pub bytes: [u8; CONTROL_MAX],
+    pub bytes: [u8; CONTROL_MAX + OVERHEAD],
 }
 
 /// Datagrams for the socket, bounded.
@@ -36,7 +40,7 @@ pub(super) struct Outbox(VecDeque<Outgoing>);
 
 impl Outbox {
     pub(super) fn push(&mut self, to: SocketAddr, bytes: &[u8]) {
-        let mut outgoing = Outgoing { to, len: bytes.len(), bytes: [0; CONTROL_MAX] };
+        let mut outgoing = Outgoing { to, len: bytes.len(), bytes: [0; CONTROL_MAX + OVERHEAD] };
         let Some(front) = outgoing.bytes.get_mut(..bytes.len()) else { return };
         front.copy_from_slice(bytes);
         if self.0.len() < OUTBOX_MAX {
@@ -56,6 +60,8 @@ pub(super) struct Author {
     pub name: String,
     pub clock: WallClock,
     pub capture_delay_ms: Option<f32>,
+    /// What this side can do, of [`app::caps`].
+    pub caps: u32,
 }
 
 impl Author {
@@ -75,6 +81,7 @@ impl Author {
         }
         let mut body = [0; CONTROL_MAX];
         let length = self.statements(peer, &mut body);
+        peer.sealing.pong = 0;
         let mut writer = Writer::new(out);
         let ntp = self.clock.ntp(now);
         let blocks = &blocks[..heard];
@@ -115,12 +122,19 @@ impl Author {
         let mut writer = app::Writer::new(out);
         let mut put = || -> Result<(), Refused> {
             put_state(&mut writer, peer)?;
-            writer.put(Tlv::Caps(app::caps::RED | app::caps::NACK))?;
+            writer.put(Tlv::Caps(self.caps))?;
             if !self.name.is_empty() && peer.accepted {
                 writer.put(Tlv::Name(&self.name))?;
             }
             if let Some(delay) = self.capture_delay_ms {
                 writer.put(Tlv::CaptureDelay(tenths(delay)))?;
+            }
+            // Only out of a session: in the clear anybody could answer, or ask.
+            if peer.sealing.session.is_some() && peer.sealing.ping != 0 {
+                writer.put(Tlv::Ping(peer.sealing.ping))?;
+            }
+            if peer.sealing.session.is_some() && peer.sealing.pong != 0 {
+                writer.put(Tlv::Pong(peer.sealing.pong))?;
             }
             if peer.playing && peer.playout.delay_ms > 0.0 {
                 writer.put(Tlv::PlayoutDelay(tenths(peer.playout.delay_ms + peer.playout.card_ms)))?;

@@ -17,6 +17,9 @@ pub(super) struct Said<'a> {
     pub name: Option<&'a str>,
     pub capture_delay_ms: Option<f32>,
     pub playout_delay_ms: Option<f32>,
+    /// To be echoed, and echoed; 0 for none.
+    pub ping: u64,
+    pub pong: u64,
 }
 
 /// One compound.
@@ -75,8 +78,10 @@ fn said(tlvs: app::Tlvs<'_>) -> Said<'_> {
             Tlv::Name(name) => said.name = Some(name),
             Tlv::CaptureDelay(tenths) => said.capture_delay_ms = Some(f32::from(tenths) / 10.0),
             Tlv::PlayoutDelay(tenths) => said.playout_delay_ms = Some(f32::from(tenths) / 10.0),
-            // Of a call in the clear nothing else is believed.
-            Tlv::Recording(_) | Tlv::Ping(_) | Tlv::Pong(_) | Tlv::Measure(_) => {}
+            // Of these only what came out of a session is believed.
+            Tlv::Ping(number) => said.ping = number,
+            Tlv::Pong(number) => said.pong = number,
+            Tlv::Recording(_) | Tlv::Measure(_) => {}
         }
     }
     said

@@ -6,10 +6,15 @@ use rand::SeedableRng;
 
 use super::*;
 use crate::playout::Origin;
+use crate::session::Identity;
 use crate::units::{RtpTime, Seq};
 use crate::wire::{red, rtp};
 
 const PEER: &str = "10.0.0.2:5005";
+
+fn identity() -> Identity {
+    Identity::new(zeroize::Zeroizing::new([7; 32]))
+}
 
 struct Bench {
     downlink: Downlink,
@@ -20,8 +25,8 @@ struct Bench {
 impl Bench {
     fn calling() -> Self {
         let now = Instant::now();
-        let mut downlink = Downlink::new(DownlinkConfig::new(now, Duration::from_secs(1)), StdRng::seed_from_u64(3));
-        downlink.call(now, PEER, None).expect("a call");
+        let mut downlink = Downlink::new(DownlinkConfig::new(now, Duration::from_secs(1), identity()), StdRng::seed_from_u64(3));
+        downlink.call(now, PEER, Some(Format::Rtp)).expect("a call");
         Self { downlink, now, heard: Vec::new() }
     }
 
@@ -101,7 +106,7 @@ fn the_first_datagram_of_a_call_fits_what_a_stranger_may_be_told() {
     let mut bench = Bench::calling();
     let mut buffer = [0; 1_500];
     let (_, asked) = bench.downlink.poll_transmit(&mut buffer).expect("the call");
-    let config = DownlinkConfig::new(bench.now, Duration::from_secs(1));
+    let config = DownlinkConfig::new(bench.now, Duration::from_secs(1), identity());
     let mut other = Downlink::new(config, StdRng::seed_from_u64(4));
     let caller = "10.0.0.1:5005".parse().expect("an address");
     for _ in 0..2 {

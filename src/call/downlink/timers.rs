@@ -7,9 +7,10 @@ use rand::RngExt;
 
 use super::Downlink;
 use super::peer::{Peer, REPORT_INTERVAL, Timer};
-use super::report::{CONTROL_MAX, foreign_interval};
+use super::report::{CONTROL_MAX, CONTROL_ROOM, foreign_interval};
 use crate::call::event::Event;
 use crate::call::state::{CallState, Reason};
+use crate::session::keys::OVERHEAD;
 use crate::units::PeerId;
 use crate::wire::app::CallWord;
 use crate::wire::rtcp::Writer;
@@ -24,6 +25,8 @@ const FAREWELLS: u32 = 6;
 impl Downlink {
     /// Does what is due at `now`.
     pub fn handle_timeout(&mut self, now: Instant) {
+        self.sessions.handle_timeout(now);
+        self.take_session_events(now);
         self.recorder.forget(now);
         for id in PeerId::all() {
             if let Some(peer) = self.peers[id.slot()].as_deref().filter(|peer| peer.playing) {
@@ -56,7 +59,10 @@ impl Downlink {
             }
             Timer::TimesOut => self.end(now, id, Reason::TimedOut),
             Timer::ByeStands => self.end(now, id, Reason::PeerHungUp),
+            Timer::NoSeal => self.say_unsealed(id),
+            Timer::NextAddress => self.try_next_address(now, id),
             Timer::Leaves => {
+                self.close_session(id);
                 self.peers[id.slot()] = None;
                 self.tell(Event::Gone { id });
             }
@@ -90,23 +96,17 @@ impl Downlink {
     /// datagram for one of its own, and no longer one.
     pub(super) fn send_control(&mut self, now: Instant, id: PeerId) {
         let Some(peer) = self.peer_mut(id) else { return };
-        let room = if peer.accepted { CONTROL_MAX } else { std::mem::take(&mut peer.allowance) };
+        let room = if peer.accepted { CONTROL_ROOM } else { std::mem::take(&mut peer.allowance) };
         self.send_within(now, id, room);
     }
 
     /// The same in `room` bytes at most.
     pub(super) fn send_within(&mut self, now: Instant, id: PeerId, room: usize) {
         let Some(peer) = self.peers[id.slot()].as_deref_mut() else { return };
-        let mut out = [0; CONTROL_MAX];
-        let len = self.author.compose(peer, now, &mut out[..room.min(CONTROL_MAX)]);
-        let to = addresses(peer);
-        if len == 0 {
-            return;
-        }
-        for to in to {
-            if !self.is_ourselves(to) {
-                self.outbox.push(to, &out[..len]);
-            }
+        let mut out = [0; CONTROL_MAX + OVERHEAD];
+        let len = self.author.compose(peer, now, &mut out[..room.min(CONTROL_ROOM)]);
+        if len > 0 {
+            self.push_control(id, &mut out, len);
         }
     }
 
@@ -114,15 +114,15 @@ impl Downlink {
     pub(super) fn send_bye(&mut self, now: Instant, id: PeerId) {
         let _ = now;
         let Some(peer) = self.peers[id.slot()].as_deref() else { return };
-        let mut out = [0; CONTROL_MAX];
-        let mut writer = Writer::new(&mut out);
+        let mut out = [0; CONTROL_MAX + OVERHEAD];
+        let mut writer = Writer::new(&mut out[..CONTROL_ROOM]);
         let wrote = writer
             .receiver_report(peer.ssrc, &[])
             .and_then(|()| writer.sdes(peer.ssrc, &self.author.cname, None))
             .and_then(|()| writer.bye(peer.ssrc, None));
         let len = writer.finish();
         if wrote.is_ok() {
-            addresses(peer).into_iter().for_each(|to| self.outbox.push(to, &out[..len]));
+            self.push_control(id, &mut out, len);
         }
     }
 }

@@ -27,6 +27,7 @@ fn plan(address: &str, format: Format) -> SendPlan {
         frame_ms: 10,
         expected_loss_percent: 0,
         seal: Seal::Clear,
+        steady_bytes: 0,
     }
 }
 

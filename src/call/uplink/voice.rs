@@ -24,6 +24,8 @@ pub struct Tuning {
     pub frame_samples: usize,
     /// Percent.
     pub expected_loss_percent: u8,
+    /// All packets of one length, whatever is said (RFC 6562): some peer's are sealed.
+    pub constant: bool,
 }
 
 /// An encoder that follows what the peers need. Opus outside of tests; a cheaper one makes an hour of call a matter of seconds.
@@ -39,6 +41,7 @@ impl Speak for OpusEncoder {
             self.set_bitrate(tuning.bitrate);
             self.set_expected_loss(tuning.expected_loss_percent);
             self.set_inband_fec(inband_fec);
+            self.set_constant_bitrate(tuning.constant);
         } else if let Ok(encoder) = opus(tuning) {
             *self = encoder;
         }
@@ -53,6 +56,7 @@ pub(crate) fn opus(tuning: Tuning) -> Result<OpusEncoder, CodecError> {
         frame_samples: tuning.frame_samples,
         expected_loss_percent: tuning.expected_loss_percent,
         inband_fec: tuning.expected_loss_percent > 0,
+        constant_bitrate: tuning.constant,
         ..OpusSettings::default()
     })
 }
@@ -159,7 +163,7 @@ mod tests {
     use crate::audio::codec::opus_packet_samples;
 
     fn voice(frame_samples: usize) -> Voice<OpusEncoder> {
-        Voice::new(opus(Tuning { bitrate: 32_000, frame_samples, expected_loss_percent: 0 }).expect("an encoder"))
+        Voice::new(opus(Tuning { bitrate: 32_000, frame_samples, expected_loss_percent: 0, constant: false }).expect("an encoder"))
     }
 
     fn feed(voice: &mut Voice<OpusEncoder>, n: u64, first: bool, last: bool) -> Option<(u64, usize)> {
@@ -197,10 +201,10 @@ mod tests {
     fn the_frame_length_can_change_under_way() {
         let mut voice = voice(480);
         feed(&mut voice, 0, true, false);
-        voice.tune(Tuning { bitrate: 24_000, frame_samples: 960, expected_loss_percent: 10 });
+        voice.tune(Tuning { bitrate: 24_000, frame_samples: 960, expected_loss_percent: 10, constant: true });
         assert_eq!(feed(&mut voice, 1, false, false), None);
         assert_eq!(feed(&mut voice, 2, false, false), Some((480, 960)));
-        voice.tune(Tuning { bitrate: 24_000, frame_samples: 480, expected_loss_percent: 10 });
+        voice.tune(Tuning { bitrate: 24_000, frame_samples: 480, expected_loss_percent: 10, constant: true });
         assert_eq!(feed(&mut voice, 3, false, false), Some((3 * 480, 480)));
     }
 }

@@ -26,6 +26,16 @@ pub fn ask(instance: Option<u32>, line: &str, out: &mut impl Write) -> anyhow::R
     converse(connect(instance)?, &whole_path(line)?, out)
 }
 
+/// Sends `line` to every instance that runs, whatever they answer.
+pub fn tell_all(line: &str) {
+    for one in instances() {
+        let told = connect(Some(one.pid)).map_err(anyhow::Error::from).and_then(|stream| converse(stream, line, &mut std::io::sink()));
+        if let Err(error) = told {
+            tracing::debug!(%error, "an instance could not be told");
+        }
+    }
+}
+
 /// `dump FILE` with the file as it is seen from here: the other side runs in a folder of its own.
 fn whole_path(line: &str) -> anyhow::Result<String> {
     let Some(file) = line.trim().strip_prefix("dump ").map(str::trim).filter(|file| !file.is_empty()) else { return Ok(line.to_owned()) };

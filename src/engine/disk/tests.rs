@@ -193,7 +193,10 @@ fn the_thread_finishes_its_files_when_everybody_else_is_gone() {
     let (notices, [watcher]) = Notices::new::<1>();
     let (commands, commanded) = bounded(4);
     let (mut sent, reader) = tap(48_000);
-    let thread = spawn(&settings, commanded, reader, notices).expect("a thread");
+    let poll = mio::Poll::new().expect("a poll");
+    let waker = std::sync::Arc::new(mio::Waker::new(poll.registry(), mio::Token(0)).expect("a waker"));
+    let ledger = Ledger { known: Default::default(), keyring: None, notices, fresh: bounded(1).0, waker };
+    let thread = spawn(&settings, commanded, reader, ledger).expect("a thread");
     let armed = watcher.recv_timeout(Duration::from_secs(10));
     assert_eq!(armed, Ok(Notice::Recording { files: vec![dir.path().into()] }));
     sent.write(&[0.5; 4_800]);

@@ -6,12 +6,15 @@ use crossterm::event::{KeyEvent, KeyEventKind, MouseButton, MouseEvent, MouseEve
 use tui_input::InputRequest;
 
 use super::{App, Effect, Mode, Picker, Tone, engaged, level_test};
-use crate::engine::{CallState, Command, Snapshot, Switch, Target};
+use crate::engine::{CallState, Command, Sealed, Snapshot, Switch, Target};
 use crate::ui::action::{Action, View};
 use crate::ui::keymap::{self, Context, Key};
 use crate::ui::screen::Zones;
+use crate::units::PeerId;
 
 pub const NOBODY: &str = "Nobody to talk to yet: press c, type an address, press Enter.";
+/// A longer name is not typed, bytes.
+const NAME_MAX: usize = 300;
 /// A press of a volume key, percent.
 const VOLUME_STEP: u8 = 5;
 
@@ -25,6 +28,13 @@ impl App {
         let context = self.mode.context();
         match (keymap::lookup(context, key), key.typed()) {
             (Some(action), _) if event.kind == KeyEventKind::Press || action.repeats() => self.act(action, snapshot),
+            (None, Some(c)) if context == Context::Clear => {
+                if let Mode::Clear { typed, .. } = &mut self.mode
+                    && typed.len() < NAME_MAX
+                {
+                    typed.push(c);
+                }
+            }
             (None, Some(c)) if context == Context::Field => self.field.edit(InputRequest::InsertChar(c)),
             _ => {}
         }
@@ -59,7 +69,7 @@ impl App {
             }
             return;
         }
-        if matches!(self.mode, Mode::Help { .. } | Mode::Quit) {
+        if matches!(self.mode, Mode::Help { .. } | Mode::Quit | Mode::Clear { .. }) {
             return;
         }
         if let Some(view) = zones.view_at(at) {
@@ -83,10 +93,58 @@ impl App {
             }
             Action::HangupAll if !in_call && self.ringing(snapshot).is_none() => Some("There is no call to hang up."),
             Action::Answer | Action::Decline if self.ringing(snapshot).is_none() => Some("Nobody is calling."),
+            Action::Admit | Action::Block if self.ringing(snapshot).is_none() => Some("Nobody is calling."),
+            Action::Admit | Action::Block if self.ringing(snapshot).is_none_or(|peer| self.sealed(peer.id).is_none()) => {
+                Some("This call is not sealed: nobody can tell this caller from another one.")
+            }
+            Action::Clear if self.unsealed(snapshot).is_none() => Some("No call is waiting for a sealed answer in vain."),
+            Action::Verify | Action::Unverify => self.refusal_to_verify(action, selected.and_then(|peer| self.sealed(peer.id))),
             Action::PeerLouder | Action::PeerQuieter | Action::PeerMute if selected.is_none() => {
                 Some("No peer is selected: there is none yet.")
             }
             _ => None,
+        }
+    }
+
+    /// The selected peer, else another one, that has not answered sealed; and whether it ever did.
+    fn unsealed(&self, snapshot: &Snapshot) -> Option<(PeerId, bool)> {
+        let selected = self.selected.into_iter().chain(snapshot.peers.iter().map(|peer| peer.id));
+        selected.filter_map(|id| Some((id, self.info(id)?.unsealed?))).next()
+    }
+
+    fn call_in_the_clear(&mut self, action: Action, snapshot: &Snapshot) {
+        let Mode::Clear { id, typed } = &self.mode else {
+            match self.unsealed(snapshot) {
+                Some((id, true)) => self.mode = Mode::Clear { id, typed: String::new() },
+                Some((id, false)) => self.command(Command::Clear(Target::Slot(id))),
+                None => {}
+            }
+            return;
+        };
+        let Some(address) = self.info(*id).map(|peer| peer.address.clone()).filter(|_| action == Action::ClearNow) else { return };
+        if typed.trim() == address {
+            self.mode = Mode::Main;
+            self.command(Command::Clear(Target::Named(address)));
+        } else {
+            self.say(&format!("That is not its name: type {address}, or leave with Esc."), Tone::Info, snapshot.now);
+        }
+    }
+
+    fn edit_name(&mut self, request: InputRequest) {
+        if let Mode::Clear { typed, .. } = &mut self.mode {
+            match request {
+                InputRequest::DeletePrevChar => drop(typed.pop()),
+                _ => typed.clear(),
+            }
+        }
+    }
+
+    fn refusal_to_verify(&self, action: Action, sealed: Option<&Sealed>) -> Option<&'static str> {
+        match sealed {
+            None => Some("There are no words to compare: no peer with a sealed call is selected."),
+            Some(sealed) if sealed.verified && action == Action::Verify => Some("This peer is verified already."),
+            Some(sealed) if !sealed.verified && action == Action::Unverify => Some("This peer is not verified."),
+            Some(_) => None,
         }
     }
 
@@ -99,6 +157,8 @@ impl App {
             return;
         }
         match action {
+            Action::Clear | Action::ClearNow => self.call_in_the_clear(action, snapshot),
+            Action::Edit(request) if matches!(self.mode, Mode::Clear { .. }) => self.edit_name(request),
             Action::Call | Action::Older | Action::Newer | Action::Edit(_) => self.act_in_field(action, snapshot.now),
             Action::Next | Action::Previous => self.step(action == Action::Next, snapshot),
             Action::NextList => self.turn_list(1),
@@ -170,6 +230,10 @@ impl App {
                 return;
             }
             (Action::Answer, _, Some(target)) => Command::Answer(target),
+            (Action::Admit, _, Some(target)) => Command::Admit(target),
+            (Action::Block, _, Some(target)) => Command::Block(target),
+            (Action::Verify, Some(target), _) => Command::Verify(target, true),
+            (Action::Unverify, Some(target), _) => Command::Verify(target, false),
             (Action::Decline, _, Some(target)) => Command::Decline(target),
             _ => return,
         };
@@ -186,6 +250,9 @@ impl App {
     fn leave(&mut self) {
         if matches!(self.mode, Mode::Picker(_)) {
             self.command(level_test(false));
+        }
+        if self.mode == Mode::Main {
+            self.alarm = None;
         }
         self.mode = Mode::Main;
     }

@@ -63,7 +63,7 @@ fn an_empty_address_calls_nobody_and_says_so() {
 fn every_refused_key_says_why_and_does_nothing() {
     let (mut app, idle) = (app(), fake::idle());
     press(&mut app, &idle, "\x1b");
-    for key in ["o", "h", "H", "a", "d", "+", "-", "M"] {
+    for key in ["o", "h", "H", "a", "d", "A", "b", "p", "v", "V", "+", "-", "M"] {
         app.messages.clear();
         press(&mut app, &idle, key);
         assert_eq!(effects(&mut app), [], "{key}");
@@ -241,4 +241,95 @@ fn sleep_unkeys_and_missed_calls_are_bounded() {
         app.handle_notice(Notice::Missed { address: format!("host{n}\x1b[31m"), at: SystemTime::UNIX_EPOCH }, snapshot.now);
     }
     assert_eq!((app.missed.len(), app.missed[0].address.as_str()), (MISSED_MAX, "host199[31m"));
+}
+
+#[test]
+fn the_bell_sounds_until_nobody_rings() {
+    let (mut app, mut snapshot) = (app(), fake::call(vec![fake::peer(0)]));
+    snapshot.peers[0].state = CallState::Ringing;
+    app.handle_notice(Notice::Peer { id: fake::id(0), address: "10.0.1.9:5005".into(), format: Format::Rtp, incoming: true }, snapshot.now);
+    app.handle_notice(Notice::State { id: fake::id(0), state: CallState::Ringing }, snapshot.now);
+    assert_eq!(effects(&mut app), [Effect::Ring(Some("10.0.1.9:5005 is calling".into()))]);
+    let mut rings = 0;
+    for _ in 0..100 {
+        snapshot.now += Duration::from_millis(125);
+        app.tick(&snapshot);
+        rings += effects(&mut app).into_iter().filter(|effect| *effect == Effect::Ring(None)).count();
+    }
+    assert_eq!(rings, 3, "in 12.5 s");
+    snapshot.peers[0].state = CallState::Live;
+    snapshot.now += Duration::from_secs(60);
+    app.tick(&snapshot);
+    snapshot.peers[0].state = CallState::Ringing;
+    app.tick(&snapshot);
+    assert_eq!(effects(&mut app), []);
+}
+
+#[test]
+fn a_sealed_peer_is_verified_once_and_the_mark_can_be_taken_back() {
+    let (mut app, snapshot) = in_call();
+    press(&mut app, &snapshot, "v");
+    assert_eq!(commands(&mut app), [], "there are no words in a call in the clear");
+    let sealed = |verified| Notice::Sealed { id: fake::id(0), sealed: fake::sealed(None, verified) };
+    app.handle_notice(sealed(false), snapshot.now);
+    press(&mut app, &snapshot, "Vv");
+    assert_eq!(commands(&mut app), [Command::Verify(Target::Slot(fake::id(0)), true)]);
+    app.handle_notice(sealed(true), snapshot.now);
+    press(&mut app, &snapshot, "vV");
+    assert_eq!(commands(&mut app), [Command::Verify(Target::Slot(fake::id(0)), false)]);
+}
+
+#[test]
+fn only_a_sealed_caller_can_be_let_in_for_good_or_blocked() {
+    let (mut app, mut snapshot) = in_call();
+    snapshot.peers[0].state = CallState::Ringing;
+    press(&mut app, &snapshot, "Ab");
+    assert_eq!(commands(&mut app), []);
+    assert!(app.message().is_some_and(|message| message.text.contains("not sealed")));
+    app.handle_notice(Notice::Sealed { id: fake::id(0), sealed: fake::sealed(None, false) }, snapshot.now);
+    press(&mut app, &snapshot, "Ab");
+    let slot = || Target::Slot(fake::id(0));
+    assert_eq!(commands(&mut app), [Command::Admit(slot()), Command::Block(slot())]);
+}
+
+#[test]
+fn a_changed_key_is_said_until_it_is_put_away() {
+    let (mut app, mut snapshot) = in_call();
+    let (pinned, shown) = (PublicKey([1; 32]), PublicKey([2; 32]));
+    app.handle_notice(Notice::KeyChanged { address: "work\u{1b}shop".into(), pinned, shown, verified: false }, snapshot.now);
+    assert_eq!(effects(&mut app), [Effect::Ring(None)]);
+    snapshot.now += Duration::from_secs(3_600);
+    app.tick(&snapshot);
+    press(&mut app, &snapshot, "c\x1b");
+    assert_eq!(app.alarm.as_ref().map(|alarm| alarm.address.as_str()), Some("workshop"), "Esc left the field only");
+    press(&mut app, &snapshot, "\x1b");
+    assert_eq!(app.alarm, None);
+}
+
+#[test]
+fn a_call_in_the_clear_is_asked_for_and_needs_the_name_of_whom_we_met_sealed() {
+    let (mut app, mut snapshot) = in_call();
+    (snapshot.peers[0].state, snapshot.peers[0].format) = (CallState::Calling, Format::Sealed);
+    press(&mut app, &snapshot, "p");
+    assert_eq!(commands(&mut app), [], "not before it was said");
+    app.handle_notice(Notice::Unsealed { id: fake::id(0), met: false }, snapshot.now);
+    assert!(app.message().is_some_and(|message| message.text.starts_with("No sealed answer from 10.0.1.217. p calls in the clear")));
+    press(&mut app, &snapshot, "p");
+    assert_eq!(commands(&mut app), [Command::Clear(Target::Slot(fake::id(0)))]);
+    app.handle_notice(Notice::Unsealed { id: fake::id(0), met: true }, snapshot.now);
+    press(&mut app, &snapshot, "p\n10.0.1.2 q");
+    assert!(app.is_typing() && !app.field_focused());
+    press(&mut app, &snapshot, "\n");
+    assert_eq!(commands(&mut app), []);
+    app.handle_key(&KeyEvent::new(KeyCode::Char('u'), KeyModifiers::CONTROL), &snapshot);
+    press(&mut app, &snapshot, "10.0.1.217\n");
+    assert_eq!(commands(&mut app), [Command::Clear(Target::Named("10.0.1.217".into()))]);
+    assert_eq!(app.mode, Mode::Main);
+    // It answers sealed after all.
+    press(&mut app, &snapshot, "p");
+    app.handle_notice(Notice::Sealed { id: fake::id(0), sealed: fake::sealed(None, false) }, snapshot.now);
+    app.handle_notice(Notice::State { id: fake::id(0), state: CallState::Live }, snapshot.now);
+    assert_eq!(app.mode, Mode::Main);
+    press(&mut app, &snapshot, "p");
+    assert_eq!(commands(&mut app), []);
 }

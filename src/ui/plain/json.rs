@@ -4,7 +4,7 @@ use jiff::Zoned;
 use serde_json::{Value, json};
 
 use crate::engine::report;
-use crate::engine::{DeviceEntry, DeviceStatus, Direction, Notice, Roster};
+use crate::engine::{DeviceEntry, DeviceStatus, Direction, KnownPeer, Notice, Roster};
 use crate::units::PeerId;
 
 /// Every event's name, when it comes, and its fields beside `event` and `time`. `peer` is the address as typed, or a caller's IP:port.
@@ -20,6 +20,14 @@ pub const EVENTS: &[(&str, &str, &[&str])] = &[
         "a peer is calling, ringing there, ringing, live, ended, hung up, declined, declined here, busy, no answer, unreachable, missed or gone",
         &["peer", "slot", "state"],
     ),
+    (
+        "sealed",
+        "a peer's call is sealed, or what is known of its key has changed: the fingerprint of the key, the four words, the name that it is known by or null",
+        &["peer", "slot", "key", "words", "known_as", "verified", "connect"],
+    ),
+    ("unsealed", "a call that was to be sealed is not answered so; met: the peer was met sealed before", &["peer", "slot", "met"]),
+    ("key_changed", "a call was refused: its peer shows another key than the known one", &["peer", "known_key", "shown_key", "verified"]),
+    ("known", "the answer to the command peers: names, key, address, verified, connect, blocked of each", &["peers"]),
     ("left", "a peer's place is free again", &["peer", "slot"]),
     ("missed", "somebody called and was not answered", &["peer", "at"]),
     ("on_air", "sound of the microphone begins or ceases to leave", &["on"]),
@@ -62,6 +70,21 @@ pub fn event_of(notice: &Notice, roster: &Roster) -> (&'static str, Value) {
             let (peer, slot) = of(*id);
             ("state", json!({ "peer": peer, "slot": slot, "state": state.name() }))
         }
+        Notice::Sealed { id, sealed } => {
+            let (peer, slot) = of(*id);
+            let fields = json!({ "peer": peer, "slot": slot, "key": sealed.key.to_string(), "words": sealed.words(),
+                "known_as": sealed.known_as, "verified": sealed.verified, "connect": sealed.connect });
+            ("sealed", fields)
+        }
+        Notice::Unsealed { id, met } => {
+            let (peer, slot) = of(*id);
+            ("unsealed", json!({ "peer": peer, "slot": slot, "met": met }))
+        }
+        Notice::KeyChanged { address, pinned, shown, verified } => {
+            let fields = json!({ "peer": address, "known_key": pinned.to_string(), "shown_key": shown.to_string(), "verified": verified });
+            ("key_changed", fields)
+        }
+        Notice::Known(peers) => ("known", json!({ "peers": peers.iter().map(known).collect::<Vec<_>>() })),
         Notice::Gone { id } => {
             let (peer, slot) = of(*id);
             ("left", json!({ "peer": peer, "slot": slot }))
@@ -80,6 +103,11 @@ pub fn event_of(notice: &Notice, roster: &Roster) -> (&'static str, Value) {
         Notice::Dumped { result: Ok(sentence), .. } | Notice::Info(sentence) => ("info", json!({ "message": sentence })),
         Notice::Quit => ("quit", json!({})),
     }
+}
+
+fn known(peer: &KnownPeer) -> Value {
+    json!({ "names": peer.names, "key": peer.key.to_string(), "address": peer.address.map(|address| address.to_string()),
+        "verified": peer.verified, "connect": peer.connect, "blocked": peer.blocked })
 }
 
 /// A wall-clock time; one that no calendar knows is null.

@@ -7,13 +7,19 @@ use crossbeam_channel::{Sender, bounded};
 use serde_json::Value;
 
 use super::*;
-use crate::engine::{CallState, Controls, DeviceEntry, DeviceStatus, Direction, Meters, Reason};
+use crate::engine::{CallState, Controls, DeviceEntry, DeviceStatus, Direction, KnownPeer, Meters, PublicKey, Reason};
+use crate::ui::fake;
 use crate::units::{Format, PeerId};
 
 fn link() -> (Sender<Notice>, Link) {
     let (sender, notices) = bounded(64);
     let (controls, meters) = (Arc::new(Controls::default()), Arc::new(Meters::default()));
     (sender, Link { controls, meters, notices, commands: Box::new(|_| {}), talk_timeout: Duration::from_secs(180), state_dir: None })
+}
+
+fn known_peer() -> KnownPeer {
+    let (names, address) = (vec!["workshop".into()], "10.0.0.7:5005".parse().ok());
+    KnownPeer { key: PublicKey([1; 32]), names, address, verified: true, connect: true, blocked: false }
 }
 
 /// One of each, as a call would bring them.
@@ -35,6 +41,10 @@ fn every_notice() -> Vec<Notice> {
         Notice::State { id, state: CallState::Calling },
         Notice::Name { id, name: "Bench".into() },
         Notice::PeerFormat { id, format: Format::Pcm },
+        Notice::Sealed { id, sealed: fake::sealed(Some("workshop"), false) },
+        Notice::Unsealed { id, met: true },
+        Notice::KeyChanged { address: "door".into(), pinned: PublicKey([1; 32]), shown: PublicKey([2; 32]), verified: true },
+        Notice::Known(vec![known_peer()]),
         Notice::State { id, state: CallState::Live },
         Notice::Device { direction: Direction::Output, status: open },
         Notice::Device { direction: Direction::Input, status: DeviceStatus::Lost { sentence: "The microphone is gone.".into() } },
@@ -97,6 +107,12 @@ fn plain_lines_are_sentences_that_can_be_read_aloud() {
             "workshop is 10.0.0.7:5005.",
             "workshop calls itself Bench.",
             "Bench (workshop) speaks the format pcm.",
+            "Bench (workshop): sealed, the key as ever, words not compared, known as workshop; the words are: apple tragic rose caught.",
+            "No sealed answer from workshop. It was met sealed before: somebody may be keeping it from answering. The command clear workshop calls in the clear: anyone on the path can listen.",
+            "Problem: door shows another key than before, which you had verified. The call was refused: somebody may sit in between, or the machine is a new one. \
+             Known key: aeaq-caib-aeaq-caib-aeaq-caib-aeaq-caib-aeaq-caib-aeaq-caib-aeaq. Shown key: aiba-eaqc-aiba-eaqc-aiba-eaqc-aiba-eaqc-aiba-eaqc-aiba-eaqc-aiba. \
+             If you know why it is new, say: voicetui peers forget door",
+            "workshop: verified, connects without asking, last at 10.0.0.7:5005, key aeaq-caib-aeaq-caib-aeaq-caib-aeaq-caib-aeaq-caib-aeaq-caib-aeaq.",
             "Bench (workshop): in call.",
             "Loudspeaker: USB, 48000 Hz, 2 channels.",
             "The microphone is gone.",

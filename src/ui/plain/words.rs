@@ -1,6 +1,6 @@
 //! Notices as the sentences of `--plain`: one line each, understood when heard. Main thread.
 
-use crate::engine::{CallState, DeviceStatus, Direction, Notice, PeerSnapshot, Reason, Roster, Snapshot};
+use crate::engine::{CallState, DeviceStatus, Direction, KnownPeer, Notice, PeerSnapshot, Reason, Roster, Snapshot};
 use crate::ui::text;
 
 /// What to print; empty for what another line says already.
@@ -13,6 +13,17 @@ pub fn sentences(notice: &Notice, roster: &Roster) -> Vec<String> {
         Notice::Resolved { id, remote } => format!("{} is {remote}.", roster.address(*id)),
         Notice::Name { id, name } => format!("{} calls itself {name}.", roster.address(*id)),
         Notice::PeerFormat { id, format } => format!("{} speaks the format {format}.", roster.label(*id)),
+        Notice::Sealed { id, sealed } => {
+            let known = sealed.known_as.as_ref().map(|name| format!(", known as {name}")).unwrap_or_default();
+            format!("{}: {}{known}; the words are: {}.", roster.label(*id), sealed.standing(), sealed.words())
+        }
+        Notice::Unsealed { id, met } => text::unsealed(&roster.address(*id), *met, &format!("The command clear {}", roster.address(*id))),
+        Notice::KeyChanged { address, pinned, shown, verified } => {
+            let [sentence, line] = text::key_changed(address, *verified);
+            format!("Problem: {sentence} Known key: {pinned}. Shown key: {shown}. If you know why it is new, say: {line}")
+        }
+        Notice::Known(peers) if peers.is_empty() => "Nobody is known yet.".into(),
+        Notice::Known(peers) => return peers.iter().map(known_words).collect(),
         // The line of `Peer` said so.
         Notice::State { state: CallState::Idle | CallState::Calling, .. } => return Vec::new(),
         Notice::State { id, state } => state_words(*state, &roster.label(*id)),
@@ -46,6 +57,17 @@ pub fn sentences(notice: &Notice, roster: &Roster) -> Vec<String> {
         Notice::Quit => "Ended.".into(),
     };
     vec![one]
+}
+
+fn known_words(peer: &KnownPeer) -> String {
+    let verified = if peer.verified { "verified" } else { "not verified" };
+    let calls = match (peer.connect, peer.blocked) {
+        (true, _) => ", connects without asking",
+        (_, true) => ", blocked",
+        _ => "",
+    };
+    let last = peer.address.map(|address| format!(", last at {address}")).unwrap_or_default();
+    format!("{}: {verified}{calls}{last}, key {}.", peer.names.join(", "), peer.key)
 }
 
 fn state_words(state: CallState, peer: &str) -> String {

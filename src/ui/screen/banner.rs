@@ -10,6 +10,7 @@ use crate::ui::action::Action;
 use crate::ui::app::{Mode, engaged};
 use crate::ui::keymap::{Context, key_name};
 use crate::ui::text;
+use crate::units::PeerId;
 
 /// One row: who calls, who can listen, and the keys. In a text field letters stay text, so it says how to get out first.
 pub fn ring(buf: &mut Buffer, area: Rect, scene: &Scene) {
@@ -17,20 +18,78 @@ pub fn ring(buf: &mut Buffer, area: Rect, scene: &Scene) {
     let Some(peer) = scene.app.ringing(scene.snapshot) else { return };
     buf.set_style(area, theme.ring);
     let (answer, decline) = (key_name(Context::Main, Action::Answer), key_name(Context::Main, Action::Decline));
+    let sealed = scene.app.sealed(peer.id);
+    let (admit, block) = (key_name(Context::Main, Action::Admit), key_name(Context::Main, Action::Block));
+    let more = if sealed.is_some() && area.width >= 100 { format!("{admit} always  {block} block  ") } else { String::new() };
     let keys = match scene.app.mode {
-        Mode::Main => format!("{answer} answer  {decline} decline "),
+        Mode::Main => format!("{answer} answer  {more}{decline} decline "),
+        _ if area.width < 60 => format!("Esc, then {answer} or {decline} "),
         _ => format!("Esc, then {answer} answer, {decline} decline "),
     };
     let room = usize::from(area.width).saturating_sub(keys.width() + 2);
-    let name = scene.app.name(peer.id);
+    // A key that is known says who it is; what a caller calls itself does not.
+    let name = sealed.and_then(|sealed| sealed.known_as.clone()).unwrap_or_else(|| scene.app.name(peer.id));
     let address = scene.app.info(peer.id).map(|info| info.address.clone()).unwrap_or_default();
-    let who = if address.is_empty() || address == name { name } else { format!("{name} ({address})") };
-    let short = format!(" RING  {} is calling", text::fit(&who, room.saturating_sub(18), theme.glyphs.ellipsis));
-    let long = format!("{short} - {}", text::privacy(peer.format));
-    let words = if long.width() <= room { long } else { short };
+    let who = if address.is_empty() || address == name { name.clone() } else { format!("{name} ({address})") };
+    let worth = sealed.map_or_else(|| text::privacy(peer.format, None), |sealed| sealed.brief());
+    let brief = sealed.map_or_else(|| "open".into(), |sealed| sealed.brief());
+    let words = ring_words(&who, &name, (&worth, &brief), room, theme.glyphs.ellipsis);
     let bold = theme.ring.add_modifier(Modifier::BOLD);
     paint::text(buf, Rect { width: room as u16 + 1, ..area }, 0, 0, &words, bold);
     paint::right(buf, area, 0, &keys, bold);
+}
+
+/// Who rings and what its key is worth, as much of it as fits: the address goes first, then the end of the name, then the worth.
+fn ring_words(who: &str, name: &str, (worth, brief): (&str, &str), room: usize, ellipsis: char) -> String {
+    /// A name that is shorter says nothing.
+    const NAME_MIN: usize = 8;
+    let says = |who: &str, worth: &str| format!(" RING  {who} is calling - {worth}");
+    let whole = [says(who, worth), says(who, brief), says(name, brief)].into_iter().find(|words| words.width() <= room);
+    let spare = room.saturating_sub(says("", brief).width());
+    let cut = || (spare >= NAME_MIN).then(|| says(&text::fit(name, spare, ellipsis), brief));
+    let plain = || text::fit(&format!(" RING  {name}"), room, ellipsis);
+    whole.or_else(cut).unwrap_or_else(plain)
+}
+
+/// What stands there while a changed key was not put away, in lines of `width` columns.
+pub fn alarm_lines(scene: &Scene, width: u16) -> Vec<String> {
+    let Some(alarm) = &scene.app.alarm else { return Vec::new() };
+    let [_, line] = text::key_changed(&alarm.address, alarm.verified);
+    let verified = if alarm.verified { ", which you had verified" } else { "" };
+    let away = key_name(Context::Main, Action::Leave);
+    let room = usize::from(width.saturating_sub(2));
+    // The line to type comes early: on a small screen the end is cut.
+    let mut lines = text::wrap(&format!("KEY CHANGED  {} shows another key than before{verified}: refused.", alarm.address), room);
+    lines.extend(text::wrap(&format!("If you know why it is new, say: {line}"), room));
+    lines.extend(text::wrap(&format!("If not, somebody may sit in between. ({away} puts this away)"), room));
+    lines
+}
+
+pub fn alarm(buf: &mut Buffer, area: Rect, scene: &Scene, lines: &[String]) {
+    let style = scene.theme.on_air;
+    buf.set_style(area, style);
+    for (row, line) in lines.iter().enumerate() {
+        let style = if row == 0 { style.add_modifier(Modifier::BOLD) } else { style };
+        paint::text(buf, area, row as u16, 1, line, style);
+    }
+}
+
+/// The name of a peer that was met sealed, to be typed.
+pub fn clear(buf: &mut Buffer, area: Rect, scene: &Scene, id: PeerId, typed: &str) {
+    let theme = scene.theme;
+    let address = scene.app.info(id).map(|info| info.address.clone()).unwrap_or_default();
+    let inner = paint::popup(buf, area, (60, 8), theme, "Call in the clear?");
+    let room = usize::from(inner.width.saturating_sub(2));
+    let warning =
+        format!("{address} was met sealed before. In the clear anyone on the path can listen. To call all the same, type its name:");
+    let lines = text::wrap(&warning, room);
+    for (row, line) in lines.iter().enumerate() {
+        paint::text(buf, inner, row as u16, 1, line, theme.text);
+    }
+    // The end of what is typed is seen.
+    let skip = (typed.width() + 3).saturating_sub(room);
+    let shown: String = typed.chars().skip(skip).collect();
+    paint::spans(buf, inner, lines.len() as u16 + 1, 1, &[("> ", theme.key), (&shown, theme.title), ("_", theme.dim)]);
 }
 
 pub fn quit(buf: &mut Buffer, area: Rect, scene: &Scene) {

@@ -1,7 +1,8 @@
-//! The two bottom rows: the latest word, and the keys that do something now.
+//! The bottom rows: the latest word, and the keys that do something now.
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
+use ratatui::style::Style;
 use unicode_width::UnicodeWidthStr;
 
 use super::{Scene, paint};
@@ -9,8 +10,17 @@ use crate::ui::app::{Mode, Tone};
 use crate::ui::keymap;
 use crate::ui::text;
 
-/// A problem, a device that is gone, the latest word, or where we listen.
-pub fn message(buf: &mut Buffer, area: Rect, scene: &Scene) {
+/// Rows for a long problem, by those of the screen.
+fn rows(height: u16) -> usize {
+    match height {
+        ..16 => 1,
+        16..24 => 2,
+        _ => 3,
+    }
+}
+
+/// A problem, a device that is gone, the latest word, or where we listen; a long problem takes more rows where there are some.
+pub fn message(scene: &Scene, area: Rect) -> (Vec<String>, Style) {
     let (app, theme) = (scene.app, scene.theme);
     let (words, style) = match (app.message(), app.devices.loss()) {
         (Some(message), _) if message.tone == Tone::Problem => (message.text.clone(), theme.bad),
@@ -19,7 +29,21 @@ pub fn message(buf: &mut Buffer, area: Rect, scene: &Scene) {
         _ => (listening(scene), theme.dim),
     };
     let width = usize::from(area.width.saturating_sub(2));
-    paint::text(buf, area, 0, 1, &text::fit(&words, width, theme.glyphs.ellipsis), style);
+    let is_problem = app.message().is_some_and(|message| message.tone == Tone::Problem);
+    let mut lines = if is_problem { text::wrap(&words, width) } else { vec![words] };
+    let rows = rows(area.height);
+    if lines.len() > rows {
+        let rest = lines.split_off(rows - 1).join(" ");
+        lines.push(rest);
+    }
+    let fit = |line: String| text::fit(&line, width, theme.glyphs.ellipsis);
+    (lines.into_iter().map(fit).collect(), style)
+}
+
+pub fn say(buf: &mut Buffer, area: Rect, (lines, style): &(Vec<String>, Style)) {
+    for (row, line) in lines.iter().enumerate() {
+        paint::text(buf, area, row as u16, 1, line, *style);
+    }
 }
 
 fn listening(scene: &Scene) -> String {

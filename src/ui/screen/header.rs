@@ -6,8 +6,9 @@ use ratatui::style::Style;
 use unicode_width::UnicodeWidthStr;
 
 use super::{Scene, Zones, paint};
-use crate::engine::DeviceStatus;
+use crate::engine::{DeviceStatus, Sealed};
 use crate::ui::action::View;
+use crate::ui::app::{engaged, is_open};
 
 /// Wide enough for the name and every tab's word.
 const ROOMY: u16 = 76;
@@ -36,6 +37,7 @@ fn chips(buf: &mut Buffer, area: Rect, scene: &Scene) {
     let (theme, snapshot) = (scene.theme, scene.snapshot);
     let glyphs = theme.glyphs;
     let mut chips: Vec<(String, Style)> = vec![microphone(scene)];
+    chips.extend(seal(scene));
     if !scene.app.recording.is_empty() {
         chips.push((format!(" {} REC ", glyphs.live), theme.bad));
     }
@@ -56,6 +58,25 @@ fn chips(buf: &mut Buffer, area: Rect, scene: &Scene) {
         }
         end -= width;
         paint::text(buf, area, 0, end, &words, style);
+    }
+}
+
+/// Whether those who hear us can be overheard: the worst of them counts.
+fn seal(scene: &Scene) -> Option<(String, Style)> {
+    let theme = scene.theme;
+    let peers: Vec<_> = scene.snapshot.peers.iter().filter(|peer| engaged(peer.state)).collect();
+    if peers.is_empty() {
+        return None;
+    }
+    let all = |fits: fn(&Sealed) -> bool| peers.iter().all(|peer| scene.app.sealed(peer.id).is_some_and(fits));
+    if peers.iter().any(|peer| is_open(peer.format)) {
+        Some((" open ".into(), theme.warn))
+    } else if all(|sealed| sealed.verified) {
+        Some((" verified ".into(), theme.good))
+    } else if all(|_| true) {
+        Some((" sealed ".into(), theme.good))
+    } else {
+        None
     }
 }
 

@@ -2,20 +2,27 @@
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Constraint, Layout, Rect};
+use ratatui::style::Style;
 
 use super::{Scene, Zones, gauge, paint, talk};
-use crate::engine::{CallState, PeerSnapshot};
+use crate::engine::{CallState, PeerSnapshot, Sealed};
+use crate::ui::action::Action;
 use crate::ui::app::{Missed, is_open};
+use crate::ui::keymap::{Context, key_name};
 use crate::ui::text;
 
 pub fn draw(buf: &mut Buffer, area: Rect, scene: &Scene, zones: &mut Zones) {
     let (theme, snapshot) = (scene.theme, scene.snapshot);
     let boxed = area.width >= 60 && area.height >= 14;
     let frame = if boxed { 2 } else { 0 };
+    let details = if scene.app.selected.is_some_and(|id| scene.app.sealed(id).is_some()) { 3 } else { 2 };
     let wanted = snapshot.peers.len().max(1) as u16 + 1 + frame;
     let missed_rows = (scene.app.missed.len() as u16).clamp(1, 5) + frame;
-    let sizes =
-        [Constraint::Length(wanted.min(area.height.saturating_sub(missed_rows + 1))), Constraint::Length(2 + frame), Constraint::Min(0)];
+    let sizes = [
+        Constraint::Length(wanted.min(area.height.saturating_sub(missed_rows + 1))),
+        Constraint::Length(details + frame),
+        Constraint::Min(0),
+    ];
     let [list, detail, missed] = Layout::vertical(sizes).areas(area);
     let count = format!("{} of 16", snapshot.peers.len());
     let list = if boxed { paint::panel(buf, list, theme, theme.border, "Peers", (&count, theme.dim)) } else { list };
@@ -66,8 +73,8 @@ fn table(buf: &mut Buffer, area: Rect, scene: &Scene, zones: &mut Zones) {
         );
         paint::text(buf, line, 0, state, &text::state(peer), theme.text);
         if wide {
-            let sealing = if is_open(peer.format) { theme.warn } else { theme.good };
-            paint::text(buf, line, 0, format, &format!("{}", peer.format), sealing);
+            let verified = if app.sealed(peer.id).is_some_and(|sealed| sealed.verified) { ", verified" } else { "" };
+            paint::text(buf, line, 0, format, &format!("{}{verified}", peer.format), seal_style(peer, scene));
             volume_cell(buf, Rect { x: line.x + volume, width: line.width - volume, ..line }, peer, scene);
         }
         zones.peers.push((line, peer.id));
@@ -98,9 +105,38 @@ fn draw_detail(buf: &mut Buffer, area: Rect, scene: &Scene) {
     });
     let way = if info.is_some_and(|info| info.incoming) { "called you from " } else { "called at " };
     paint::spans(buf, area, 0, 1, &[(way, theme.dim), (&address, theme.text)]);
-    let style = if is_open(peer.format) { theme.warn } else { theme.good };
+    let sealed = scene.app.sealed(peer.id);
     let volume = if peer.muted { "silenced here".to_string() } else { format!("volume {} %", peer.volume) };
-    paint::spans(buf, area, 1, 1, &[(text::privacy(peer.format), style), ("   ", theme.text), (&volume, theme.dim)]);
+    paint::spans(
+        buf,
+        area,
+        1,
+        1,
+        &[(&text::privacy(peer.format, sealed), seal_style(peer, scene)), ("   ", theme.text), (&volume, theme.dim)],
+    );
+    if let Some(sealed) = sealed {
+        draw_words(buf, area, scene, sealed);
+    }
+}
+
+/// The four words, and what to do with them.
+fn draw_words(buf: &mut Buffer, area: Rect, scene: &Scene, sealed: &Sealed) {
+    let theme = scene.theme;
+    let words = sealed.words();
+    let key = key_name(Context::Main, Action::Verify);
+    let hint = if sealed.verified { "compared: the same on both sides".into() } else { format!("{key} if the peer reads the same") };
+    paint::spans(buf, area, 2, 1, &[("words  ", theme.dim), (&words, theme.title), ("   ", theme.text), (&hint, theme.dim)]);
+}
+
+/// Good: sealed by a key that is known; a warning: open, or nobody knows whose key it is.
+fn seal_style(peer: &PeerSnapshot, scene: &Scene) -> Style {
+    let theme = scene.theme;
+    match scene.app.sealed(peer.id) {
+        _ if is_open(peer.format) => theme.warn,
+        Some(sealed) if sealed.in_place_of.is_some() => theme.bad,
+        Some(sealed) if sealed.verified || sealed.known_as.is_some() => theme.good,
+        _ => theme.text,
+    }
 }
 
 fn draw_missed(buf: &mut Buffer, area: Rect, scene: &Scene) {

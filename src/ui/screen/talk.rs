@@ -48,9 +48,12 @@ pub fn draw(frame: &mut Frame, area: Rect, scene: &Scene, zones: &mut Zones) {
 
 /// Down to 40x12: no boxes, the same parts.
 fn compact(frame: &mut Frame, area: Rect, scene: &Scene, zones: &mut Zones) {
-    let peers = (scene.snapshot.peers.len() as u16).clamp(1, area.height / 3);
-    let sizes = [Constraint::Length(1), Constraint::Length(3), Constraint::Min(2), Constraint::Length(1), Constraint::Length(peers)];
-    let [call, talk, own, level, below] = Layout::vertical(sizes).areas(area);
+    let peers = (scene.snapshot.peers.len() as u16).clamp(1, (area.height / 3).max(1));
+    let talk = if area.height < 7 + peers { 2 } else { 3 };
+    // Under a long alarm the button stays, and as many peers as there is room for.
+    let own = area.height.saturating_sub(2 + talk + peers);
+    let sizes = if own == 0 { [0, talk, 0, 0, area.height.saturating_sub(talk)] } else { [1, talk, own, 1, peers] };
+    let [call, talk, own, level, below] = Layout::vertical(sizes.map(Constraint::Length)).areas(area);
     field_line(frame, call, scene, zones);
     button(frame.buffer_mut(), talk, scene);
     zones.talk = Some(talk);
@@ -225,11 +228,28 @@ fn hearers(buf: &mut Buffer, area: Rect, scene: &Scene, zones: &mut Zones) {
         0 | 1 => String::new(),
         n => format!("{n} peers"),
     };
-    let inner = paint::panel(buf, area, theme, theme.border, "Who hears you", (&several, theme.dim));
+    const TITLE: &str = "Who hears you";
+    // Corners, spaces around both, and a line between them.
+    let room = usize::from(area.width).saturating_sub(TITLE.width() + 7);
+    let aside = words(scene, room).map_or((several, theme.dim), |words| (words, theme.text));
+    let inner = paint::panel(buf, area, theme, theme.border, TITLE, (&aside.0, aside.1));
     if snapshot.peers.is_empty() {
         return nobody(buf, inner, scene);
     }
     hearer_rows(buf, inner, scene, zones);
+}
+
+/// What the selected peer must read to us, as long as it is not verified: the words stay whole, whatever has to give way.
+fn words(scene: &Scene, room: usize) -> Option<String> {
+    let peer = scene.app.selected(scene.snapshot).filter(|peer| engaged(peer.state))?;
+    let sealed = scene.app.sealed(peer.id).filter(|sealed| !sealed.verified)?;
+    let key = key_name(Context::Main, Action::Verify);
+    let says = |name: &str| format!("{name}: {} ({key} if it reads the same)", sealed.words());
+    let spare = room.saturating_sub(says("").width());
+    Some(match spare {
+        ..4 => format!("{} ({key})", sealed.words()),
+        _ => says(&text::fit(&scene.app.name(peer.id), spare, scene.theme.glyphs.ellipsis)),
+    })
 }
 
 fn nobody(buf: &mut Buffer, area: Rect, scene: &Scene) {

@@ -10,7 +10,7 @@ use ratatui::backend::{CrosstermBackend, TestBackend};
 use ratatui::buffer::Buffer;
 
 use super::*;
-use crate::engine::{CallState, DeviceEntry, DeviceStatus, Direction, Holder, Minute, Notice, Reason};
+use crate::engine::{CallState, DeviceEntry, DeviceStatus, Direction, Holder, Minute, Notice, PublicKey, Reason};
 use crate::talk::Rung;
 use crate::ui::app::KeyReport;
 use crate::ui::fake;
@@ -160,7 +160,39 @@ fn scenes() -> Vec<(&'static str, Moment)> {
         let at = SystemTime::UNIX_EPOCH + Duration::from_secs(1_795_000_000);
         m.app.handle_notice(Notice::Missed { address: "10.0.1.40:5005".into(), at }, m.snapshot.now);
     };
+    let sealed = |known_as, verified| {
+        Moment::call().with(|m| {
+            m.snapshot.peers.truncate(1);
+            m.snapshot.peers[0].format = Format::Sealed;
+            m.app.handle_notice(Notice::Sealed { id: fake::id(0), sealed: fake::sealed(known_as, verified) }, m.snapshot.now);
+        })
+    };
+    let sealed_ring = || {
+        sealed(Some("workshop"), false).with(|m| {
+            m.snapshot.peers[0].state = CallState::Ringing;
+            (m.snapshot.on_air, m.snapshot.holder) = (false, None);
+        })
+    };
+    let alarm = |m: &mut Moment| {
+        let (pinned, shown) = (PublicKey([1; 32]), PublicKey([2; 32]));
+        m.app.handle_notice(Notice::KeyChanged { address: "workshop.lan".into(), pinned, shown, verified: true }, m.snapshot.now);
+    };
     vec![
+        ("sealed", sealed(Some("alice.lan"), false)),
+        ("sealed-peers", sealed(None, false).press("4")),
+        ("verified", sealed(Some("alice.lan"), true)),
+        ("verified-peers", sealed(Some("alice.lan"), true).press("4")),
+        ("sealed-ringing", sealed_ring()),
+        (
+            "clear",
+            sealed(None, false)
+                .with(|m| {
+                    m.snapshot.peers[0].state = CallState::Calling;
+                    m.app.handle_notice(Notice::Unsealed { id: fake::id(0), met: true }, m.snapshot.now);
+                })
+                .press("pwork"),
+        ),
+        ("key-changed", Moment::call().with(alarm)),
         ("start", Moment::new(fake::idle())),
         ("talk", Moment::call()),
         ("ready", Moment::call().with(|m| (m.snapshot.on_air, m.snapshot.holder) = (false, None))),

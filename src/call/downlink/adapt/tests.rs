@@ -4,7 +4,7 @@ use super::*;
 
 const HALF: Duration = Duration::from_millis(500);
 
-const BOUNDS: Bounds = Bounds { bitrate: 48_000, frame_ms: 10, takes_red: true, header_bytes: 28 };
+const BOUNDS: Bounds = Bounds { bitrate: 48_000, frame_ms: 10, takes_red: true, private: false, header_bytes: 28 };
 
 /// A peer that reports each half second of talk.
 struct Peer {
