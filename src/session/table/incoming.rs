@@ -142,7 +142,7 @@ impl Sessions {
                 }
             }
             Err(Reject::Commitment) => half.tries = TRIES,
-            Err(Reject::Malformed | Reject::Forged) => {}
+            Err(Reject::Malformed | Reject::Forged | Reject::WeakKey) => {}
         }
     }
 
