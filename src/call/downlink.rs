@@ -315,7 +315,6 @@ impl Downlink {
             heard_lost_percent: peer.heard_lost_percent,
             heard_delay_ms: heard_delay,
             sending: self.sending(peer),
-            sas: peer.sealing.key.map(|_| peer.sealing.sas),
         }
     }
 

@@ -186,8 +186,6 @@ pub struct Report {
     pub heard_delay_ms: Option<f32>,
     /// `None`: nothing is sent to this peer.
     pub sending: Option<Sending>,
-    /// The 44 bits of the words; `None`: in the clear, or not sealed yet.
-    pub sas: Option<u64>,
 }
 
 /// What the socket brought apart from any peer; only grows.

@@ -13,7 +13,7 @@ use super::peer::{Peer, Via};
 use super::said::Said;
 use super::timers::addresses;
 use crate::call::event::Event;
-use crate::call::state::{CallState, Reason};
+use crate::call::state::Reason;
 use crate::playout::Packet;
 use crate::session::{Failure, PublicKey, Seal, SessionEvent, SessionId};
 use crate::units::{Format, PeerId};
@@ -123,7 +123,7 @@ impl Downlink {
 
     fn seal_call(&mut self, id: PeerId, key: PublicKey, sas: u64) {
         let Some(peer) = self.peer_mut(id) else { return };
-        (peer.sealing.key, peer.sealing.sas) = (Some(key), sas);
+        peer.sealing.key = Some(key);
         self.tell(Event::Sealed { id, key, sas });
     }
 
@@ -259,11 +259,5 @@ impl Downlink {
                 self.outbox.push(to, &out[..len]);
             }
         }
-    }
-
-    /// Whether the user may be asked to call in the clear.
-    #[must_use]
-    pub fn offers_clear(&self, id: PeerId) -> bool {
-        self.peer(id).is_some_and(|peer| peer.is_unsealed() && peer.sealing.said_unsealed && peer.state == CallState::Calling)
     }
 }
