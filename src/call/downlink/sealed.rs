@@ -35,7 +35,8 @@ impl Downlink {
             datagram.copy_from_slice(bytes);
             let packet = self.sessions.handle(now, from, datagram);
             self.take_session_events(now);
-            if let Some(packet) = packet {
+            // A session that its own events have ended has nothing more to say.
+            if let Some(packet) = packet.filter(|packet| self.sessions.peer_key(packet.id).is_some()) {
                 let via = Via { from, session: Some(packet.id) };
                 let inner = &datagram[packet.range];
                 self.handle_packet(now, via, wire::classify(inner), inner, sink);
