@@ -85,6 +85,28 @@ pub enum Event {
     Problem(String),
 }
 
+impl Event {
+    /// Whose slot it is about.
+    #[must_use]
+    pub fn peer(&self) -> Option<PeerId> {
+        match self {
+            Self::Peer { id, .. }
+            | Self::Remote { id, .. }
+            | Self::Unsealed { id, .. }
+            | Self::State { id, .. }
+            | Self::Name { id, .. }
+            | Self::Format { id, .. }
+            | Self::Sealed { id, .. }
+            | Self::Plan(id, _)
+            | Self::Resend(id, _)
+            | Self::PlayoutOpen(id)
+            | Self::PlayoutClose(id)
+            | Self::Gone { id } => Some(*id),
+            Self::Resolve { .. } | Self::KeyChanged { .. } | Self::Missed { .. } | Self::Info(_) | Self::Problem(_) => None,
+        }
+    }
+}
+
 /// Why the socket would not send; all are hints, none ends a call.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum SendFailure {
