@@ -43,13 +43,6 @@ impl ReceiverThread {
         news.into_iter().for_each(|notice| self.tell(notice));
     }
 
-    /// Whether `id`, and whoever else has called in, is known by its key.
-    pub(super) fn only_known(&self, id: PeerId) -> bool {
-        let is_here = |other: PeerId| other == id || self.meters.state(other) == CallState::Live;
-        let mut visitors = self.roster.entries().filter(|(other, entry)| entry.incoming && is_here(*other));
-        visitors.all(|(_, entry)| entry.sealed.as_ref().is_some_and(|sealed| sealed.known_as.is_some()))
-    }
-
     pub(super) fn admit(&mut self, now: Instant, target: &Target) -> Result<(), String> {
         for id in self.targets(target, |state| state == CallState::Ringing)? {
             let who = self.who(id)?;
