@@ -1,5 +1,6 @@
 //! The shell around the call: spawns, names, joins and owns the threads.
 
+pub mod air;
 pub mod command;
 pub mod commander;
 pub mod control;
@@ -30,6 +31,7 @@ pub mod wave;
 pub use crate::call::trust::{Edit, KnownPeer, Who};
 pub use crate::call::{CallState, Identity, Local, PublicKey, Reason, SendReason, Sending};
 pub use crate::playout::Why;
+pub use air::{Air, OpenRules};
 pub use command::{Command, Switch, Target, WORDS};
 pub use commander::Commander;
 pub use controls::{Controls, Holder};

@@ -11,6 +11,8 @@ pub const FRAME_SAMPLES: usize = 480;
 pub const FRAME_DURATION: Duration = Duration::from_millis(10);
 /// Peers in one call, at most.
 pub const MAX_PEERS: usize = 16;
+/// Callers that ring unseen at once, at most: a full call must not be told from none.
+pub const UNSEEN_MAX: usize = 3;
 /// The UDP port everything listens on unless told otherwise: the seed's.
 pub const DEFAULT_PORT: u16 = 5005;
 /// Largest datagram we send (bytes), but for seed PCM: below any sane path MTU.
@@ -123,8 +125,18 @@ impl PeerId {
         usize::from(self.0)
     }
 
-    pub fn all() -> impl Iterator<Item = Self> {
+    pub fn all() -> impl Iterator<Item = Self> + Clone {
         (0..MAX_PEERS as u8).map(Self)
+    }
+
+    /// The slots behind those of the call, in which callers ring unseen. Nobody outside the downlink meets one.
+    pub fn unseen() -> impl Iterator<Item = Self> + Clone {
+        (MAX_PEERS as u8..(MAX_PEERS + UNSEEN_MAX) as u8).map(Self)
+    }
+
+    #[must_use]
+    pub fn is_unseen(self) -> bool {
+        self.slot() >= MAX_PEERS
     }
 }
 

@@ -15,8 +15,12 @@
 //! # Strangers
 //!
 //! Five datagrams of media within a second ring once, one never; a voicetui's call rings when said twice. Nothing of
-//! theirs is heard before the answer, and none is told more bytes than its last datagram had. Three may ring at once,
-//! further ones are busy. Declined, they stay quiet until a minute after their last datagram.
+//! theirs is heard before the answer, and none is told more bytes than its last datagram had. Three may ring at once.
+//! Declined, they stay quiet until a minute after their last datagram.
+//!
+//! A stranger cannot tell whether there is a call here. Who finds no room rings unseen: it is told that it rings, until
+//! nobody has answered; the user is told of a missed call, and nothing else. Only a peer that is known by its key is
+//! told "busy". Of strangers three ring at once, seen or not; a fourth is told nothing at all.
 //!
 //! # Endings
 //!
@@ -58,7 +62,7 @@ use super::recorder::{Dump, Recorder};
 use super::state::CallState;
 use crate::playout::Packet;
 use crate::session::Sessions;
-use crate::units::{Format, MAX_PEERS, PeerId, Slept, Ssrc};
+use crate::units::{Format, MAX_PEERS, PeerId, Slept, Ssrc, UNSEEN_MAX};
 use crate::wire::app::caps;
 use crate::wire::{self, Kind};
 use media::{Arrival, Dropped};
@@ -102,7 +106,8 @@ pub struct Downlink {
     config: DownlinkConfig,
     rng: StdRng,
     author: Author,
-    peers: [Option<Box<Peer>>; MAX_PEERS],
+    /// Those of the call, and behind them whoever rings unseen.
+    peers: [Option<Box<Peer>>; MAX_PEERS + UNSEEN_MAX],
     strangers: Strangers,
     sessions: Sessions,
     /// Where a sealed datagram is opened.
@@ -318,7 +323,6 @@ impl Downlink {
             heard_lost_percent: peer.heard_lost_percent,
             heard_delay_ms: heard_delay,
             sending: self.sending(peer),
-            sas: peer.sealing.key.map(|_| peer.sealing.sas),
         }
     }
 
@@ -347,6 +351,9 @@ impl Downlink {
     }
 
     fn tell(&mut self, event: Event) {
+        if event.peer().is_some_and(PeerId::is_unseen) {
+            return;
+        }
         // What only informs may be lost in a flood; what moves a call must arrive, or somebody would be sent to after the end.
         let informs = matches!(event, Event::Info(_) | Event::Problem(_) | Event::Name { .. } | Event::Missed { .. });
         if !informs || self.events.len() < EVENTS_MAX {

@@ -85,6 +85,28 @@ pub enum Event {
     Problem(String),
 }
 
+impl Event {
+    /// Whose slot it is about.
+    #[must_use]
+    pub fn peer(&self) -> Option<PeerId> {
+        match self {
+            Self::Peer { id, .. }
+            | Self::Remote { id, .. }
+            | Self::Unsealed { id, .. }
+            | Self::State { id, .. }
+            | Self::Name { id, .. }
+            | Self::Format { id, .. }
+            | Self::Sealed { id, .. }
+            | Self::Plan(id, _)
+            | Self::Resend(id, _)
+            | Self::PlayoutOpen(id)
+            | Self::PlayoutClose(id)
+            | Self::Gone { id } => Some(*id),
+            Self::Resolve { .. } | Self::KeyChanged { .. } | Self::Missed { .. } | Self::Info(_) | Self::Problem(_) => None,
+        }
+    }
+}
+
 /// Why the socket would not send; all are hints, none ends a call.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum SendFailure {
@@ -189,8 +211,6 @@ pub struct Report {
     pub heard_delay_ms: Option<f32>,
     /// `None`: nothing is sent to this peer.
     pub sending: Option<Sending>,
-    /// The 44 bits of the words; `None`: in the clear, or not sealed yet.
-    pub sas: Option<u64>,
 }
 
 /// What the socket brought apart from any peer; only grows.

@@ -20,7 +20,7 @@ use super::resolver::{Answer, Question};
 use super::roster::Roster;
 use super::sender::{SentBoard, ToSender};
 use super::tap::{TAP_SAMPLES, tap};
-use super::{Command, Controls, Holder, Meters, Notice, Notices, PublicKey, Stack, Target};
+use super::{Air, Command, Controls, Meters, Notice, Notices, PublicKey, Stack, Target};
 use crate::call::{CallState, Downlink, Event, KnownPeers, PlayoutView, Quality, SendFailure};
 use crate::os::clock::SleepWatch;
 use crate::os::priority;
@@ -72,17 +72,13 @@ pub struct ReceiverThread {
     pub own: PublicKey,
     /// How good each peer's voice is.
     pub qualities: [Quality; MAX_PEERS],
-    /// The microphone opens in calls that this side places (`--open`).
-    pub open: bool,
-    /// It opens in calls that come in sealed, from peers whose key is known (`--open-on-answer`).
-    pub open_on_answer: bool,
+    /// What opens the microphone without being asked, and what closes it.
+    pub air: Air,
     /// Ask the system for real-time priority.
     pub realtime: bool,
     /// The program ends by itself then (`--for`).
     pub end_at: Option<Instant>,
     pub sleep: SleepWatch,
-    /// Whether the microphone was last told to run.
-    pub in_call: bool,
     pub stop: Arc<AtomicBool>,
 }
 
@@ -277,6 +273,10 @@ impl ReceiverThread {
     }
 
     fn handle_event(&mut self, event: Event) {
+        if matches!(event, Event::PlayoutOpen(_)) {
+            self.watch_call();
+        }
+        self.air.handle_event(&event, &self.known);
         let (meters, notices) = (&self.meters, &self.links.notices);
         match event {
             Event::Peer { id, address, format, incoming } => {
@@ -300,7 +300,10 @@ impl ReceiverThread {
             Event::KeyChanged { address, pinned, shown, verified } => {
                 self.tell(Notice::KeyChanged { address, pinned, shown, verified });
             }
-            Event::State { id, state } => self.enter(id, state),
+            Event::State { id, state } => {
+                meters.set_state(id, state, Instant::now());
+                self.tell(Notice::State { id, state });
+            }
             Event::Name { id, name } => self.tell(Notice::Name { id, name }),
             Event::Format { id, format } => {
                 meters.peer(id).format.store(format as u8, Relaxed);
@@ -317,7 +320,7 @@ impl ReceiverThread {
                 let _ = self.links.to_sender.try_send(ToSender::Resend(id, resend));
                 self.links.sender.unpark();
             }
-            Event::PlayoutOpen(id) => self.begin(id),
+            Event::PlayoutOpen(id) => self.open_playout(id),
             Event::PlayoutClose(id) => self.playback.close(id),
             Event::Gone { id } => {
                 meters.set_state(id, CallState::Idle, Instant::now());
@@ -340,46 +343,9 @@ impl ReceiverThread {
         let _ = self.links.disk.try_send(DiskCommand::Peer { id, label: self.roster.label(id), tap: reader });
     }
 
-    /// A call that this side placed or answered begins: once in its life, whatever the other side says later. Whoever comes in
-    /// from outside finds the microphone closed.
-    fn begin(&mut self, id: PeerId) {
-        self.watch_call();
-        if self.roster.entry(id).is_some_and(|peer| peer.incoming) {
-            self.controls.release_all();
-            if self.open_on_answer && self.only_known(id) {
-                self.controls.hold(Holder::Open);
-            }
-        } else if self.open && !self.visitors() {
-            self.controls.hold(Holder::Open);
-        }
-        self.open_playout(id);
-    }
-
-    /// Whether somebody from outside is in the call: `--open` is for those that this side calls, alone.
-    fn visitors(&self) -> bool {
-        let live = |id: &PeerId| self.meters.state(*id) == CallState::Live;
-        self.roster.entries().any(|(id, peer)| peer.incoming && live(&id))
-    }
-
-    /// A peer enters a state. A hang-up, either side's, closes an open microphone even while others stay: it was opened for
-    /// those who were there.
-    fn enter(&mut self, id: PeerId, state: CallState) {
-        if matches!(state, CallState::Ended(_)) && self.meters.state(id) == CallState::Live {
-            self.controls.release(Holder::Open);
-            self.controls.release(Holder::Ctl);
-        }
-        self.meters.set_state(id, state, Instant::now());
-        self.tell(Notice::State { id, state });
-    }
-
     /// The microphone runs from this side's call or answer until hang-up, and no lease outlives a call.
     fn watch_call(&mut self) {
-        let in_call = self.downlink.has_call();
-        if in_call == self.in_call {
-            return;
-        }
-        self.in_call = in_call;
-        self.controls.release_all();
+        let Some(in_call) = self.air.watch(self.downlink.has_call()) else { return };
         if self.links.devices.send(DeviceCommand::RunMicrophone(in_call)).is_err() {
             tracing::debug!("the devices thread has ended");
         }

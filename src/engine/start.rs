@@ -20,7 +20,9 @@ use super::playback::{Playback, PlaybackHandle};
 use super::receiver::{Links, ReceiverThread, SOCKET, WAKER};
 use super::sender::{SenderThread, SentBoard, ToSender};
 use super::tap::{TAP_SAMPLES, TapWriter, tap};
-use super::{AutoAnswer, Command, CommandInput, Controls, Meters, Notice, Notices, Settings, Trust, resolver, roster::Roster};
+use super::{
+    Air, AutoAnswer, Command, CommandInput, Controls, Meters, Notice, Notices, OpenRules, Settings, Trust, resolver, roster::Roster,
+};
 use crate::audio::process::Chain;
 use crate::call::{Downlink, DownlinkConfig, SendFailure, Uplink, UplinkConfig};
 use crate::os::clock::{self, SleepWatch};
@@ -318,12 +320,10 @@ impl Frame {
             known: self.trust.known.clone(),
             own: self.trust.local.identity.public(),
             qualities: Default::default(),
-            open: settings.open,
-            open_on_answer: settings.open_on_answer,
+            air: Air::new(Arc::clone(&self.controls), OpenRules { calls: settings.open, answers: settings.open_on_answer }),
             realtime: settings.realtime,
             end_at: settings.run_for.map(|time| Instant::now() + time),
             sleep: SleepWatch::new(),
-            in_call: false,
             stop: Arc::clone(&self.stop),
         })
     }

@@ -106,6 +106,8 @@ struct Run {
     flights: Vec<(usize, Vec<u8>)>,
     counters: HashMap<(usize, u32, bool), u64>,
     heard: [usize; 2],
+    /// Times that either was started: none draws the numbers of another.
+    starts: u64,
 }
 
 /// Datagrams on their way, at most.
@@ -119,7 +121,8 @@ fn address(n: usize) -> SocketAddr {
 pub fn session(now: Instant, bytes: &[u8]) {
     let now = now + Duration::from_secs(1_000_000);
     let side = |n: u8| Sessions::new(local(n), StdRng::seed_from_u64(u64::from(n)));
-    let mut run = Run { now, sides: [side(1), side(2)], ids: [None; 2], flights: Vec::new(), counters: HashMap::new(), heard: [0; 2] };
+    let mut run =
+        Run { now, sides: [side(1), side(2)], ids: [None; 2], flights: Vec::new(), counters: HashMap::new(), heard: [0; 2], starts: 2 };
     let mut script = Script(bytes);
     run.dial(0);
     while !script.0.is_empty() {
@@ -140,7 +143,7 @@ impl Run {
         let (what, n) = (script.byte(), script.byte());
         let side = usize::from(n & 1);
         let which = usize::from(n >> 1) % self.flights.len().max(1);
-        match what % 12 {
+        match what % 13 {
             0..=2 if which < self.flights.len() => {
                 let (to, bytes) = self.flights.remove(which);
                 self.deliver(to, address(1 - to), &bytes);
@@ -166,6 +169,12 @@ impl Run {
             7 => self.dial(side),
             8 => self.pass(Duration::from_millis(u64::from(script.byte()) * 4)),
             9 => self.pass(Duration::from_secs(u64::from(script.byte()))),
+            // The program is started anew.
+            11 => {
+                self.starts += 1;
+                self.sides[side] = Sessions::new(local(side as u8 + 1), StdRng::seed_from_u64(self.starts));
+                self.ids[side] = None;
+            }
             10 => self.sides[side].handle_slept(self.now, Slept(Duration::from_secs(u64::from(script.byte())))),
             _ => self.talk(side),
         }

@@ -84,10 +84,18 @@ pub enum Reject {
     Malformed,
     /// Not from the other end of this handshake.
     Forged,
+    /// A key that makes every secret with it known to all (RFC 7748, 6.1): no honest program has one.
+    WeakKey,
     /// The peer is who it is, but the passphrases differ, or somebody interferes.
     Passphrase,
     /// The peer revealed another number than it was bound to.
     Commitment,
+}
+
+impl Reject {
+    fn of(error: snow::Error) -> Self {
+        if matches!(error, snow::Error::Dh) { Self::WeakKey } else { Self::Forged }
+    }
 }
 
 /// The number that names a session through its rekeyings; 0 names none.
@@ -227,7 +235,7 @@ impl Initiator {
         continues: impl FnOnce(PublicKey) -> Option<Lineage>,
     ) -> Result<(Outcome, [u8; MESSAGE3_BYTES]), Reject> {
         let mut payload = [0; PAYLOAD2 + 16];
-        self.state.read_message(&bytes[FRONT..], &mut payload).map_err(|_| Reject::Forged)?;
+        self.state.read_message(&bytes[FRONT..], &mut payload).map_err(Reject::of)?;
         let peer = key_of(&self.state).ok_or(Reject::Forged)?;
         let peer_index = u32::from_be_bytes(*payload.first_chunk().expect("8 bytes"));
         let continues = continues(peer).ok_or(Reject::Forged)?;
@@ -237,7 +245,7 @@ impl Initiator {
         reveal[32..].copy_from_slice(&continues.0.to_be_bytes());
         let mut message3 = [0; MESSAGE3_BYTES];
         message3[..FRONT].copy_from_slice(&front(Type::Handshake3, peer_index));
-        self.state.write_message(&reveal[..], &mut message3[FRONT..]).map_err(|_| Reject::Forged)?;
+        self.state.write_message(&reveal[..], &mut message3[FRONT..]).map_err(Reject::of)?;
         let (ours, theirs) = self.state.dangerously_get_raw_split();
         let outcome = Outcome {
             peer,
@@ -273,7 +281,7 @@ impl Responder {
     /// Takes message 1 and makes message 2.
     ///
     /// # Errors
-    /// [`Reject::Malformed`] or [`Reject::Forged`].
+    /// [`Reject::Malformed`], [`Reject::Forged`] or [`Reject::WeakKey`].
     pub fn new(local: &Local, fresh: Fresh, message1: &[u8]) -> Result<Self, Reject> {
         cookie_of(message1).ok_or(Reject::Malformed)?;
         let message1: [u8; MESSAGE1_BYTES] = message1.try_into().map_err(|_| Reject::Malformed)?;
@@ -286,7 +294,7 @@ impl Responder {
         message2[..FRONT].copy_from_slice(&front(Type::Handshake2, peer_index));
         let mut answer = [0; PAYLOAD2];
         answer[..4].copy_from_slice(&fresh.index.to_be_bytes());
-        state.write_message(&answer, &mut message2[FRONT..]).map_err(|_| Reject::Forged)?;
+        state.write_message(&answer, &mut message2[FRONT..]).map_err(Reject::of)?;
         let h2 = hash_of(&state);
         Ok(Self { fresh, state, message1, message2, peer_index, commitment, h2 })
     }
@@ -332,9 +340,10 @@ impl Responder {
 
     fn read(&mut self, bytes: &[u8]) -> Result<Outcome, Reject> {
         let mut payload = Zeroizing::new([0; PAYLOAD3 + 16]);
-        if self.state.read_message(&bytes[FRONT..], &mut payload[..]).is_err() {
+        if let Err(error) = self.state.read_message(&bytes[FRONT..], &mut payload[..]) {
+            let why = Reject::of(error);
             // The static key opened, so the ephemeral ones agree: only the PSK, or a changed byte behind it, is left.
-            return Err(if key_of(&self.state).is_some() { Reject::Passphrase } else { Reject::Forged });
+            return Err(if why == Reject::Forged && key_of(&self.state).is_some() { Reject::Passphrase } else { why });
         }
         let peer = key_of(&self.state).ok_or(Reject::Forged)?;
         let r = payload.first_chunk().expect("40 bytes");

@@ -24,7 +24,7 @@ use super::cookie::{Cookies, Purse};
 use super::handshake::{Fresh, Initiator, Local, MESSAGE1_BYTES};
 use super::keys::{Class, OVERHEAD, SealingKey};
 use super::peer::{Due, Session};
-use crate::units::{MAX_PEERS, Slept};
+use crate::units::{MAX_PEERS, Slept, UNSEEN_MAX};
 use crate::wire::parcel::PARCEL;
 use crate::wire::sealed::{Header, Type};
 use incoming::HalfOpen;
@@ -32,7 +32,7 @@ use incoming::HalfOpen;
 /// Sessions nobody has claimed yet, at most.
 const UNCLAIMED_MAX: usize = 8;
 /// All sessions, at most.
-pub const SESSIONS_MAX: usize = MAX_PEERS + UNCLAIMED_MAX;
+pub const SESSIONS_MAX: usize = MAX_PEERS + UNSEEN_MAX + UNCLAIMED_MAX;
 /// Datagrams that wait for the thread: each call makes a handful.
 const OUTBOX_MAX: usize = 4 * SESSIONS_MAX;
 /// Handshakes of strangers that are computed in a second, and of those who have a session: 20 Diffie-Hellmans together.

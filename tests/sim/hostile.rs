@@ -5,15 +5,14 @@ use std::time::Duration;
 use proptest::prelude::*;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
-use voicetui::call::{CallState, DownlinkConfig, Identity, Local};
-use voicetui::session::keys::OVERHEAD;
-use voicetui::session::{SessionEvent, SessionId, Sessions};
-use voicetui::units::{Format, Seq, Ssrc};
-use voicetui::wire::app::{self, CallWord, Tlv};
-use voicetui::wire::{rtcp, rtp};
-use zeroize::Zeroizing;
+use voicetui::call::trust::Edit;
+use voicetui::call::{CallState, DownlinkConfig};
+use voicetui::session::{SessionEvent, Sessions};
+use voicetui::units::Format;
+use voicetui::wire::app::CallWord;
 
 use crate::net::Link;
+use crate::rogue::{Rogue, local, media, words};
 use crate::world::{A, B, C, World, at};
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -75,119 +74,6 @@ fn replayed_reflected_cut_flipped_and_spliced_datagrams_do_nothing() {
     assert!(world.nodes.iter().all(|node| node.state() == CallState::Live));
 }
 
-/// Somebody with a key and a program of his own.
-struct Rogue {
-    sessions: Sessions,
-    id: SessionId,
-}
-
-impl Rogue {
-    fn call(world: &mut World, secret: u8) -> Self {
-        let local = Local { identity: Identity::new(Zeroizing::new([secret; 32])), psk: Zeroizing::default() };
-        let mut sessions = Sessions::new(local, StdRng::seed_from_u64(u64::from(secret)));
-        world.listen(C);
-        let id = sessions.connect(world.now, at(B), None).expect("a place");
-        let mut rogue = Self { sessions, id };
-        rogue.run(world, Duration::from_millis(100));
-        rogue
-    }
-
-    fn run(&mut self, world: &mut World, time: Duration) {
-        let end = world.now + time;
-        while world.now < end {
-            self.sessions.handle_timeout(world.now);
-            for mut bytes in std::mem::take(world.inboxes.get_mut(&at(C)).expect("listening")) {
-                let _ = self.sessions.handle(world.now, at(B), &mut bytes);
-            }
-            let mut buffer = [0; 1_200];
-            while let Some((_, len)) = self.sessions.poll_transmit(&mut buffer) {
-                world.send(C, B, &buffer[..len]);
-            }
-            world.run(Duration::from_millis(5));
-        }
-    }
-
-    fn say(&mut self, world: &mut World, write: impl FnOnce(&mut [u8]) -> usize) {
-        let mut buffer = [0; 512 + OVERHEAD];
-        let len = write(&mut buffer[..512]);
-        let sealed = self.sessions.seal_control(self.id, &mut buffer, len);
-        if let Some((_, len)) = sealed {
-            world.send(C, B, &buffer[..len]);
-        }
-    }
-}
-
-fn words(out: &mut [u8], word: CallWord, ours: u32, yours: u32) -> usize {
-    let mut body = [0; 64];
-    let mut statements = app::Writer::new(&mut body);
-    for statement in [Tlv::State(word), Tlv::Leg { ours, yours }, Tlv::Caps(u32::MAX), Tlv::Ping(9), Tlv::Pong(9)] {
-        statements.put(statement).expect("room");
-    }
-    let len = statements.finish();
-    let mut writer = rtcp::Writer::new(out);
-    writer.receiver_report(Ssrc(5), &[]).expect("room");
-    writer.sdes(Ssrc(5), "rogue", Some("Rogue")).expect("room");
-    writer.app(Ssrc(5), app::NAME, &body[..len]).expect("room");
-    writer.nack(Ssrc(5), Ssrc(0), &[Seq(0), Seq(1)]).expect("room");
-    writer.bye(Ssrc(5), None).expect("room");
-    writer.finish()
-}
-
-fn media(out: &mut [u8]) -> usize {
-    let header = rtp::Header { payload_type: 111, marker: true, seq: Seq(7), time: Default::default(), ssrc: Ssrc(5) };
-    out[..12].copy_from_slice(&header.to_bytes());
-    out[12..16].copy_from_slice(&[0x78, 1, 2, 3]);
-    16
-}
-
-/// Whether a datagram carries somebody's voice.
-fn is_media(bytes: &[u8]) -> bool {
-    (bytes[0] == 11 && bytes[5] & 0x80 == 0) || (bytes[0] & 0xc0 == 0x80 && !(200..=207).contains(&bytes[1])) || bytes.len() == 2_048
-}
-
-/// Every word, and media, out of a session and in the open, in every state of the call: no voice leaves this side.
-#[test]
-fn no_message_in_any_state_puts_the_microphone_on_air() {
-    for state in ["idle", "calling", "ringing", "live", "ended"] {
-        let mut world = pair(3, false);
-        world.net.tapped = true;
-        let mut rogue = Rogue::call(&mut world, 77);
-        match state {
-            "calling" => {
-                world.dial(1, C, None);
-            }
-            "ringing" | "live" | "ended" => {
-                rogue.say(&mut world, |out| words(out, CallWord::Calling, 4, 0));
-                rogue.run(&mut world, Duration::from_millis(200));
-                assert_eq!(world.nodes[1].state(), CallState::Ringing);
-                if state != "ringing" {
-                    world.answer(1);
-                }
-                if state == "ended" {
-                    world.hang_up(1);
-                }
-            }
-            _ => {}
-        }
-        for word in CallWord::ALL {
-            for yours in [0, 1, u32::MAX] {
-                rogue.say(&mut world, |out| words(out, word, 4, yours));
-                rogue.say(&mut world, media);
-                world.send(C, B, &crate::strangers::control(5, word, 4, yours));
-                rogue.run(&mut world, Duration::from_millis(60));
-            }
-        }
-        crate::formats::rtp_stream(&mut world, A, B, 77, 0..20);
-        rogue.run(&mut world, SECOND);
-        let now = world.now;
-        assert_eq!(world.nodes[1].controls.on_air(now), None, "{state}");
-        let voice = world.net.seen.iter().filter(|(from, _, bytes)| *from == at(B) && is_media(bytes)).count();
-        assert_eq!(voice, 0, "{state}: voice leaves");
-        let heard = &world.nodes[1].arrived;
-        assert!(state == "live" || heard.is_empty(), "{state}: {} packets were heard", heard.len());
-    }
-}
-
 /// Handshakes by the thousand, from one address and from many, while somebody talks: all of it is heard.
 #[test]
 fn a_flood_of_handshakes_leaves_a_running_call_unharmed() {
@@ -195,14 +81,13 @@ fn a_flood_of_handshakes_leaves_a_running_call_unharmed() {
     world.dial(0, B, None);
     world.run(SECOND);
     world.nodes[0].key(true);
-    let local = Local { identity: Identity::new(Zeroizing::new([5; 32])), psk: Zeroizing::default() };
     for n in 0..4_000u16 {
         if n % 50 == 0 {
             world.run(Duration::from_millis(100));
         }
         let mut bytes = [0; 118];
         if n % 20 == 0 {
-            let mut sessions = Sessions::new(local.clone(), StdRng::seed_from_u64(u64::from(n)));
+            let mut sessions = Sessions::new(local(5), StdRng::seed_from_u64(u64::from(n)));
             sessions.connect(world.now, at(B), None).expect("a place");
             sessions.poll_transmit(&mut bytes).expect("message 1");
             assert!(!matches!(sessions.poll_event(), Some(SessionEvent::Established { .. })));
@@ -219,26 +104,130 @@ fn a_flood_of_handshakes_leaves_a_running_call_unharmed() {
     assert_eq!(world.nodes[1].rings(), 1);
 }
 
-/// A stranger learns the same from a side that is in a call and from one that is not.
+/// What comes to a stranger who calls, from start to end, as kind and length; and what word he is told last.
+fn told(world: &mut World, rogue: &mut Rogue, time: Duration) -> (Vec<(u8, usize)>, Vec<CallWord>) {
+    let before = world.net.seen.len();
+    let end = world.now + time;
+    let mut said = Vec::new();
+    while world.now < end {
+        rogue.say(world, &words(CallWord::Calling, rogue.their_leg));
+        rogue.run(world, Duration::from_millis(500));
+        said.extend(rogue.word);
+    }
+    let to = at(&rogue.address);
+    let answers = world.net.seen[before..].iter().filter(|(_, other, _)| *other == to);
+    (answers.map(|(.., bytes)| (bytes[0], bytes.len())).collect(), said)
+}
+
+/// A stranger learns the same from a side that is not in a call, that is in one, and whose call is full: that it rings there, until
+/// nobody has answered.
 #[test]
 fn a_stranger_cannot_tell_whether_there_is_a_call() {
-    let lengths = |in_call: bool| {
-        let mut world = pair(5, true);
-        if in_call {
-            world.dial(0, B, None);
+    let told_with = |peers: u8| {
+        let mut world = World::new(5, Link::LAN);
+        world.add(B, |config| {
+            sealed(config);
+            config.ring_timeout = Duration::from_millis(6_250);
+        });
+        for n in 0..peers {
+            let address = format!("10.1.0.{n}:5005");
+            world.add(&address, |config| {
+                sealed(config);
+                config.answer_all = true;
+            });
+            world.dial(0, &address, None);
         }
         world.run(2 * SECOND);
+        let live = world.nodes[0].states.values().filter(|state| **state == CallState::Live).count();
+        assert_eq!(live, usize::from(peers));
         world.net.tapped = true;
-        let mut rogue = Rogue::call(&mut world, 78);
-        rogue.say(&mut world, media);
-        rogue.say(&mut world, |out| words(out, CallWord::Live, 4, 3));
+        let mut rogue = Rogue::call(&mut world, C, 78);
+        rogue.say(&mut world, &media(0)[0]);
+        rogue.say(&mut world, &words(CallWord::Live, 3));
         rogue.run(&mut world, SECOND);
-        let answers = world.net.seen.iter().filter(|(_, to, _)| *to == at(C));
-        answers.map(|(.., bytes)| (bytes[0], bytes.len())).collect::<Vec<_>>()
+        // Longer than it rings, and than who ended stays.
+        let told = told(&mut world, &mut rogue, 20 * SECOND);
+        let live = world.nodes[0].states.values().filter(|state| **state == CallState::Live).count();
+        assert_eq!(live, usize::from(peers), "the call is as it was");
+        assert_eq!(world.nodes[0].missed(), [C], "the user is told");
+        assert_eq!(world.nodes[0].rings(), usize::from(peers < 16), "and disturbed if there is room");
+        told
     };
-    let (busy, idle) = (lengths(true), lengths(false));
-    assert!(!busy.is_empty());
-    assert_eq!(busy, idle);
+    let idle = told_with(0);
+    assert_eq!((idle.1[0], idle.1.last()), (CallWord::Ringing, Some(&CallWord::Ended)));
+    assert!(idle.1.iter().filter(|word| **word == CallWord::Ringing).count() >= 10);
+    for peers in [1, 16] {
+        let (answers, said) = told_with(peers);
+        assert_eq!(said, idle.1, "{peers}");
+        assert_eq!(answers, idle.0, "{peers}");
+    }
+}
+
+/// Several strangers at once, the fourth of whom is told nothing, whether the call is full or there is none; and a peer that is
+/// known, which may be told that we are busy.
+#[test]
+fn who_is_known_is_told_busy_and_strangers_ring_three_at_once_seen_or_not() {
+    for full in [false, true] {
+        let mut world = World::new(7, Link::LAN);
+        world.add(B, |config| {
+            sealed(config);
+            let key = local(90).identity.public();
+            config.known.apply(&Edit::Pin { name: "friend".into(), key, address: at(A) }).expect("pinned");
+        });
+        for n in 0..if full { 16 } else { 0 } {
+            let address = format!("10.1.0.{n}:5005");
+            world.add(&address, |config| {
+                sealed(config);
+                config.answer_all = true;
+            });
+            world.dial(0, &address, None);
+        }
+        world.run(2 * SECOND);
+        let mut last = Vec::new();
+        for n in 0..5u8 {
+            let mut rogue = Rogue::call(&mut world, &format!("10.2.0.{n}:5005"), 80 + n);
+            for _ in 0..3 {
+                rogue.say(&mut world, &words(CallWord::Calling, 0));
+                rogue.run(&mut world, Duration::from_millis(50));
+            }
+            last.push(rogue.word);
+        }
+        let rings = Some(CallWord::Ringing);
+        assert_eq!(last, [rings, rings, rings, None, None], "full: {full}");
+        let mut friend = Rogue::call(&mut world, "10.2.0.9:5005", 90);
+        friend.say(&mut world, &words(CallWord::Calling, 0));
+        friend.run(&mut world, Duration::from_millis(50));
+        assert_eq!(friend.word, Some(CallWord::Busy), "full: {full}");
+        assert_eq!(world.nodes[0].rings(), if full { 0 } else { 3 });
+    }
+}
+
+/// Who rang unseen can be called, as anybody else: once there is room.
+#[test]
+fn who_rang_unseen_can_be_called_back() {
+    let mut world = World::new(8, Link::LAN);
+    world.add(B, sealed);
+    for n in 0..16 {
+        let address = format!("10.1.0.{n}:5005");
+        world.add(&address, |config| {
+            sealed(config);
+            config.answer_all = true;
+        });
+        world.dial(0, &address, None);
+    }
+    let c = world.add(C, sealed);
+    world.run(2 * SECOND);
+    world.dial(c, B, None);
+    world.run(2 * SECOND);
+    assert_eq!(world.nodes[c].state(), CallState::RingingThere);
+    let first = world.nodes[0].peer("10.1.0.0:5005");
+    let now = world.now;
+    assert!(world.nodes[0].downlink.hangup(now, first));
+    world.drain(0);
+    world.dial(0, C, None);
+    world.run(6 * SECOND);
+    let id = world.nodes[0].peer(C);
+    assert_eq!((world.nodes[0].states[&id], world.nodes[c].state()), (CallState::Live, CallState::Live));
 }
 
 proptest! {

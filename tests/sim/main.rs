@@ -1,6 +1,7 @@
 //! A whole call in virtual time: seeded, from event to event, with sound cards that drift and stall, over a network that
 //! delays, loses, reorders, doubles and corrupts. It drives the very structs that the threads own. A failure prints its seed.
 
+mod air;
 mod calls;
 mod delay;
 mod endings;
@@ -15,6 +16,7 @@ mod private;
 mod repair;
 mod replay;
 mod restarts;
+mod rogue;
 mod sealed;
 mod sound;
 mod strangers;

@@ -10,7 +10,7 @@ use rand::{RngExt, SeedableRng};
 use voicetui::call::{CallState, Downlink, DownlinkConfig, Event, Identity, PlayoutView, Reason, Uplink, UplinkConfig};
 use voicetui::engine::playback::{Playback, PlaybackHandle};
 use voicetui::engine::tap::tap;
-use voicetui::engine::{Controls, Holder, Meters};
+use voicetui::engine::{Air, Controls, Holder, Meters, OpenRules};
 use voicetui::playout::{Config, Origin};
 use voicetui::units::{FRAME_SAMPLES, Format, PeerId};
 use zeroize::Zeroizing;
@@ -58,6 +58,8 @@ pub struct Node {
     pub handle: PlaybackHandle,
     pub controls: Arc<Controls>,
     pub meters: Arc<Meters>,
+    /// What opens the microphone besides the key.
+    pub air: Air,
     pub mic: Card,
     pub card: Card,
     /// What the microphone hears, by sample.
@@ -98,6 +100,7 @@ impl Node {
             config,
             playback,
             handle,
+            air: Air::new(controls.clone(), OpenRules::default()),
             controls,
             meters,
             mic: Card::new(start, 240),
@@ -200,6 +203,10 @@ impl Node {
     /// What the receiver thread does after every call into the downlink.
     pub fn drain(&mut self, now: Instant, net: &mut Net) {
         while let Some(event) = self.downlink.poll_event() {
+            if matches!(event, Event::PlayoutOpen(_)) {
+                self.air.watch(self.downlink.has_call());
+            }
+            self.air.handle_event(&event, &self.config.known);
             match &event {
                 Event::Resend(id, resend) => {
                     let from = self.address;
@@ -223,6 +230,7 @@ impl Node {
             }
             self.events.push((now - self.start, event));
         }
+        self.air.watch(self.downlink.has_call());
         for (id, _) in self.states.iter().filter(|(_, state)| **state == CallState::Live) {
             let meters = self.meters.peer(*id);
             let view = PlayoutView {

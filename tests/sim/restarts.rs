@@ -68,10 +68,8 @@ fn numbering_that_starts_anew_is_heard_again_and_single_wild_numbers_are_not() {
 fn a_restarted_voicetui_is_accepted_at_once() {
     let mut world = World::call(4, Link::LAN);
     world.nodes[0].restart(99);
+    world.dial(0, B, None);
     world.nodes[0].key(true);
-    let now = world.now;
-    world.nodes[0].downlink.call(now, B, None).expect("a call");
-    world.drain(0);
     world.run(2 * SECOND);
     assert_eq!(world.nodes[1].rings(), 1, "only the first call rang");
     assert_eq!((world.nodes[0].state(), world.nodes[1].state()), (CallState::Live, CallState::Live));

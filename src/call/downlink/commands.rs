@@ -38,6 +38,7 @@ impl Downlink {
             self.judge(remote).map_err(CallError::Address)?;
         }
         let text = address.trim();
+        self.forget_unseen(text, remote);
         let is_same = |peer: &&Peer| !peer.is_ended() && (peer.address == text || remote.is_some_and(|remote| peer.is_at(remote)));
         let same = self.all().find(is_same).map(|peer| peer.id);
         if let Some(id) = same {
@@ -131,7 +132,8 @@ impl Downlink {
 
     /// Answers a ringing peer. `false`: it does not ring.
     pub fn answer(&mut self, now: Instant, id: PeerId) -> bool {
-        let Some(peer) = self.peer_mut(id).filter(|peer| peer.state == CallState::Ringing) else { return false };
+        let rings = |peer: &&mut Peer| peer.state == CallState::Ringing && !peer.id.is_unseen();
+        let Some(peer) = self.peer_mut(id).filter(rings) else { return false };
         peer.accepted = true;
         peer.answered = true;
         peer.leg.word = CallWord::Live;
@@ -213,7 +215,8 @@ impl Downlink {
         if self.peer(id).is_some_and(|peer| peer.sealing.key.is_none()) {
             self.close_session(id);
         }
-        if let Some(address) = missed {
+        // Who rang unseen was told of when it came.
+        if let Some(address) = missed.filter(|_| !id.is_unseen()) {
             self.tell(Event::Missed { address });
         }
         self.handle_timeout(now);
@@ -268,9 +271,21 @@ impl Downlink {
 
     /// A new peer in a free slot, or in that of the one that ended longest ago. Announced, still idle.
     pub(super) fn take_slot(&mut self, now: Instant, address: String, format: Format, incoming: bool) -> Option<PeerId> {
-        let ended = || self.all().filter(|peer| peer.is_ended()).min_by_key(|peer| peer.entered).map(|peer| peer.id);
-        let free = PeerId::all().find(|id| self.peer(*id).is_none());
-        let id = free.or_else(ended)?;
+        self.take_slot_of(now, PeerId::all(), address, format, incoming)
+    }
+
+    /// The same, of `slots`.
+    pub(super) fn take_slot_of(
+        &mut self,
+        now: Instant,
+        slots: impl Iterator<Item = PeerId> + Clone,
+        address: String,
+        format: Format,
+        incoming: bool,
+    ) -> Option<PeerId> {
+        let free = slots.clone().find(|id| self.peer(*id).is_none());
+        let ended = || slots.filter_map(|id| self.peer(id)).filter(|peer| peer.is_ended()).min_by_key(|peer| peer.entered);
+        let id = free.or_else(|| ended().map(|peer| peer.id))?;
         if free.is_none() {
             self.close_session(id);
             self.tell(Event::Gone { id });

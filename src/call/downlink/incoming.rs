@@ -174,16 +174,20 @@ impl Downlink {
             // One datagram alone may be forged, but not out of a session.
             Knock::Counted if via.session.is_none() => return None,
             Knock::Hushed(hush) => {
-                self.reply(via, hush.word, said.theirs, bytes);
+                if hush.word != CallWord::Busy || self.is_known(via) {
+                    self.reply(via, hush.word, said.theirs, bytes);
+                }
                 return None;
             }
             Knock::Rings | Knock::Counted => {}
         }
         let format = if via.session.is_some() { Format::Sealed } else { Format::Rtp };
-        let Some(id) = self.ring(now, via, format) else {
+        let Some(id) = self.ring(now, via, format).or_else(|| self.ring_unseen(now, via, format)) else {
             let hush = Hush { word: CallWord::Busy, leg: said.theirs };
             self.strangers.hush(now, (from.ip(), Some(from.port())), hush, Quiet::For(BUSY_HUSH));
-            self.reply(via, CallWord::Busy, said.theirs, bytes);
+            if self.is_known(via) {
+                self.reply(via, CallWord::Busy, said.theirs, bytes);
+            }
             return None;
         };
         if let Some(peer) = self.peer_mut(id) {
@@ -193,18 +197,25 @@ impl Downlink {
         Some(id)
     }
 
+    fn is_ringing(&self, fits: impl Fn(&Peer) -> bool) -> usize {
+        self.all().filter(|peer| peer.state == CallState::Ringing && fits(peer)).count()
+    }
+
+    /// Whether one stranger more may ring, seen or not: it depends on other strangers alone.
+    fn is_quiet(&self) -> bool {
+        let known = |peer: &Peer| peer.sealing.key.is_some_and(|key| self.config.known.of_key(&key).is_some());
+        self.is_ringing(|peer| !known(peer)) < RINGS_MAX
+    }
+
     /// Takes a slot and rings. `None`: busy.
     fn ring(&mut self, now: Instant, via: Via, format: Format) -> Option<PeerId> {
         let from = via.from;
-        let ringing = self.all().filter(|peer| peer.state == CallState::Ringing).count();
         while self.rings.front().is_some_and(|at| now.saturating_duration_since(*at) > RINGS_SPAN) {
             self.rings.pop_front();
         }
-        let id = if ringing < RINGS_MAX && self.rings.len() < RINGS_IN_SPAN {
-            self.take_slot(now, from.to_string(), format, true)
-        } else {
-            None
-        };
+        let has_room = self.is_ringing(|peer| !peer.id.is_unseen()) < RINGS_MAX && self.rings.len() < RINGS_IN_SPAN;
+        let id =
+            if has_room && (self.is_known(via) || self.is_quiet()) { self.take_slot(now, from.to_string(), format, true) } else { None };
         let Some(id) = id else {
             let pause = self.last_refused.is_none_or(|last| now.saturating_duration_since(last) >= REFUSED_PAUSE);
             if pause {
@@ -214,6 +225,21 @@ impl Downlink {
             return None;
         };
         self.rings.push_back(now);
+        self.begin_ringing(now, id, via);
+        Some(id)
+    }
+
+    /// A stranger for whom there is no room: to it everything is as if it rang.
+    fn ring_unseen(&mut self, now: Instant, via: Via, format: Format) -> Option<PeerId> {
+        if self.is_known(via) || !self.is_quiet() {
+            return None;
+        }
+        let id = self.take_slot_of(now, PeerId::unseen(), via.from.to_string(), format, true)?;
+        self.begin_ringing(now, id, via);
+        Some(id)
+    }
+
+    fn begin_ringing(&mut self, now: Instant, id: PeerId, via: Via) {
         if let Some(peer) = self.peer_mut(id) {
             peer.leg.word = CallWord::Ringing;
         }
@@ -221,7 +247,16 @@ impl Downlink {
             self.adopt(id, session);
         }
         self.set_state(now, id, CallState::Ringing);
-        Some(id)
+    }
+
+    /// The user calls whoever rang unseen: that is forgotten, and the call is a call like any other.
+    pub(super) fn forget_unseen(&mut self, text: &str, remote: Option<SocketAddr>) {
+        for id in PeerId::unseen() {
+            if self.peer(id).is_some_and(|peer| peer.address == text || remote.is_some_and(|remote| peer.is_at(remote))) {
+                self.close_session(id);
+                self.peers[id.slot()] = None;
+            }
+        }
     }
 
     /// One word to somebody with whom there is no call, no longer than what came.

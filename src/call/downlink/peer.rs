@@ -103,9 +103,8 @@ impl Via {
 #[derive(Debug, Default)]
 pub(super) struct Sealing {
     pub session: Option<SessionId>,
-    /// Whose it is, once established, and its words.
+    /// Whose it is, once established.
     pub key: Option<PublicKey>,
-    pub sas: u64,
     /// When an address was called last, and since when any was.
     pub tried: Option<Instant>,
     pub called: Option<Instant>,

@@ -14,7 +14,7 @@ use super::report::{CONTROL_MAX, CONTROL_ROOM};
 use super::said::Said;
 use super::timers::addresses;
 use crate::call::event::Event;
-use crate::call::state::{CallState, Reason};
+use crate::call::state::Reason;
 use crate::playout::Packet;
 use crate::session::{Failure, PublicKey, Seal, SessionEvent, SessionId};
 use crate::units::{Format, PeerId};
@@ -37,7 +37,8 @@ impl Downlink {
             datagram.copy_from_slice(bytes);
             let packet = self.sessions.handle(now, from, datagram);
             self.take_session_events(now);
-            if let Some(packet) = packet {
+            // A session that its own events have ended has nothing more to say.
+            if let Some(packet) = packet.filter(|packet| self.sessions.peer_key(packet.id).is_some()) {
                 let via = Via { from, session: Some(packet.id) };
                 let inner = &datagram[packet.range];
                 if parcel::is_parcel(inner) {
@@ -129,7 +130,7 @@ impl Downlink {
 
     fn seal_call(&mut self, id: PeerId, key: PublicKey, sas: u64) {
         let Some(peer) = self.peer_mut(id) else { return };
-        (peer.sealing.key, peer.sealing.sas) = (Some(key), sas);
+        peer.sealing.key = Some(key);
         self.tell(Event::Sealed { id, key, sas });
     }
 
@@ -266,12 +267,6 @@ impl Downlink {
                 self.outbox.push(to, &out[..len]);
             }
         }
-    }
-
-    /// Whether the user may be asked to call in the clear.
-    #[must_use]
-    pub fn offers_clear(&self, id: PeerId) -> bool {
-        self.peer(id).is_some_and(|peer| peer.is_unsealed() && peer.sealing.said_unsealed && peer.state == CallState::Calling)
     }
 }
 

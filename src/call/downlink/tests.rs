@@ -122,3 +122,16 @@ fn reports_to_others_are_spread_around_five_seconds() {
     assert_eq!(report::foreign_interval(0.0), Duration::from_secs_f64(2.5 / (std::f64::consts::E - 1.5)));
     assert!(report::foreign_interval(1.0) < Duration::from_secs(7));
 }
+
+#[test]
+fn no_secret_is_printed() {
+    let now = Instant::now();
+    let mut config = DownlinkConfig::new(now, Duration::ZERO, Identity::new(zeroize::Zeroizing::new([0xab; 32])));
+    config.local.psk = zeroize::Zeroizing::new([0xcd; 32]);
+    let mut downlink = Downlink::new(config.clone(), StdRng::seed_from_u64(1));
+    downlink.call(now, "10.0.0.9:5005", Some(Format::Sealed)).expect("a call");
+    for text in [format!("{config:?} {downlink:?}"), format!("{config:#?} {downlink:#?}")] {
+        let text = text.split_whitespace().collect::<Vec<_>>().join(" ").to_lowercase();
+        assert!(["abab", "171, 171", "cdcd", "205, 205"].iter().all(|secret| !text.contains(secret)), "{text}");
+    }
+}

@@ -28,7 +28,7 @@ impl Downlink {
         self.sessions.handle_timeout(now);
         self.take_session_events(now);
         self.recorder.forget(now);
-        for id in PeerId::all() {
+        for id in PeerId::all().chain(PeerId::unseen()) {
             if let Some(peer) = self.peers[id.slot()].as_deref().filter(|peer| peer.playing) {
                 self.recorder.view(now, id, peer.playout, peer.rtt_ms);
             }

@@ -56,6 +56,12 @@ impl Downlink {
         key.is_some_and(|key| self.config.known.incoming(&key, via.from.ip(), &own) == Incoming::Blocked)
     }
 
+    /// Whether what came `via` a session is from a peer that the user knows and wants to hear of.
+    pub(super) fn is_known(&self, via: Via) -> bool {
+        let key = via.session.and_then(|session| self.sessions.peer_key(session));
+        key.and_then(|key| self.config.known.of_key(&key)).is_some_and(|known| !known.blocked)
+    }
+
     /// Whether a call that comes from outside is answered without asking.
     pub(super) fn is_answered(&self, id: PeerId) -> bool {
         let key = self.peer(id).and_then(|peer| peer.sealing.key);

@@ -43,13 +43,6 @@ impl ReceiverThread {
         news.into_iter().for_each(|notice| self.tell(notice));
     }
 
-    /// Whether `id`, and whoever else has called in, is known by its key.
-    pub(super) fn only_known(&self, id: PeerId) -> bool {
-        let is_here = |other: PeerId| other == id || self.meters.state(other) == CallState::Live;
-        let mut visitors = self.roster.entries().filter(|(other, entry)| entry.incoming && is_here(*other));
-        visitors.all(|(_, entry)| entry.sealed.as_ref().is_some_and(|sealed| sealed.known_as.is_some()))
-    }
-
     pub(super) fn admit(&mut self, now: Instant, target: &Target) -> Result<(), String> {
         for id in self.targets(target, |state| state == CallState::Ringing)? {
             let who = self.who(id)?;
@@ -62,8 +55,11 @@ impl ReceiverThread {
     /// A ringing peer is declined, one in the call hung up on.
     pub(super) fn block(&mut self, now: Instant, target: &Target) -> Result<(), String> {
         let found = match target {
-            // All who ring, not all who are here.
-            Target::All => self.targets(target, |state| state == CallState::Ringing),
+            // All who ring; of those who are here, not all at once.
+            Target::All => match self.targets(target, |state| state == CallState::Ringing) {
+                Ok(ringing) => Ok(ringing),
+                Err(_) => self.targets(target, |state| state != CallState::Idle).and_then(only),
+            },
             Target::Named(name) if self.roster.find(target).is_err() => {
                 return self.edit(Edit::Block(Who::Name(name.clone()), true));
             }
@@ -80,13 +76,7 @@ impl ReceiverThread {
     pub(super) fn verify(&mut self, target: &Target, on: bool) -> Result<(), String> {
         let found = match target {
             // Nobody compares the words of several peers at once.
-            Target::All => {
-                let sealed: Vec<PeerId> = self.roster.entries().filter(|(_, entry)| entry.sealed.is_some()).map(|(id, _)| id).collect();
-                if sealed.len() > 1 {
-                    return Err("Several peers are here: say which one you mean.".into());
-                }
-                sealed
-            }
+            Target::All => only(self.roster.entries().filter(|(_, entry)| entry.sealed.is_some()).map(|(id, _)| id).collect())?,
             Target::Named(name) if self.roster.find(target).is_err() => {
                 return self.edit(Edit::Verify(Who::Name(name.clone()), on));
             }
@@ -113,4 +103,9 @@ impl ReceiverThread {
         let job = DiskCommand::Ledger(LedgerJob::Edit(edit));
         self.links.disk.try_send(job).map_err(|_| "The disk is busy: nothing is changed; try again in a moment.".into())
     }
+}
+
+/// Nobody means several peers who says no name.
+fn only(found: Vec<PeerId>) -> Result<Vec<PeerId>, String> {
+    if found.len() > 1 { Err("Several peers are here: say which one you mean.".into()) } else { Ok(found) }
 }

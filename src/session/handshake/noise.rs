@@ -110,3 +110,94 @@ impl Dh for Curve {
         Ok(())
     }
 }
+
+/// A side that sends whatever points it likes, and knows what secret an honest one would make with them.
+#[cfg(test)]
+pub(super) mod crooked {
+    use super::*;
+
+    /// Sent in place of true keys; the secret is zero with either.
+    #[derive(Clone, Copy, Default)]
+    pub(in super::super) struct Points {
+        pub fixed: Option<[u8; 32]>,
+        pub ephemeral: Option<[u8; 32]>,
+    }
+
+    struct Bent {
+        inner: Given,
+        points: Points,
+    }
+
+    struct BentCurve {
+        inner: Curve,
+        points: Points,
+        sent: Option<[u8; 32]>,
+    }
+
+    pub(in super::super) fn start(local: &Local, ephemeral: &[u8; 32], initiator: bool, points: Points) -> HandshakeState {
+        let resolver = Bent { inner: Given(Zeroizing::new(*ephemeral)), points };
+        let builder = Builder::with_resolver(NAME.parse().expect("a name"), Box::new(resolver)).prologue(PROLOGUE).expect("a prologue");
+        let builder = builder.local_private_key(local.identity.secret()).and_then(|builder| builder.psk(3, &local.psk)).expect("keys");
+        if initiator { builder.build_initiator() } else { builder.build_responder() }.expect("a state")
+    }
+
+    impl CryptoResolver for Bent {
+        fn resolve_rng(&self) -> Option<Box<dyn Random>> {
+            self.inner.resolve_rng()
+        }
+
+        fn resolve_dh(&self, _: &DHChoice) -> Option<Box<dyn Dh>> {
+            Some(Box::new(BentCurve { inner: Curve::default(), points: self.points, sent: None }))
+        }
+
+        fn resolve_hash(&self, choice: &HashChoice) -> Option<Box<dyn Hash>> {
+            self.inner.resolve_hash(choice)
+        }
+
+        fn resolve_cipher(&self, choice: &CipherChoice) -> Option<Box<dyn Cipher>> {
+            self.inner.resolve_cipher(choice)
+        }
+    }
+
+    impl Dh for BentCurve {
+        fn name(&self) -> &'static str {
+            self.inner.name()
+        }
+
+        fn pub_len(&self) -> usize {
+            self.inner.pub_len()
+        }
+
+        fn priv_len(&self) -> usize {
+            self.inner.priv_len()
+        }
+
+        /// The static key is set, the ephemeral one is drawn.
+        fn set(&mut self, secret: &[u8]) {
+            self.inner.set(secret);
+            self.sent = self.points.fixed;
+        }
+
+        fn generate(&mut self, random: &mut dyn Random) -> Result<(), Error> {
+            self.inner.generate(random)?;
+            self.sent = self.points.ephemeral;
+            Ok(())
+        }
+
+        fn pubkey(&self) -> &[u8] {
+            self.sent.as_ref().map_or(self.inner.pubkey(), |sent| &sent[..])
+        }
+
+        fn privkey(&self) -> &[u8] {
+            self.inner.privkey()
+        }
+
+        fn dh(&self, public: &[u8], out: &mut [u8]) -> Result<(), Error> {
+            if self.sent.is_none() {
+                return self.inner.dh(public, out);
+            }
+            out[..32].fill(0);
+            Ok(())
+        }
+    }
+}

@@ -3,6 +3,7 @@
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
+use super::noise::crooked::Points;
 use super::*;
 
 pub(crate) fn local(secret: u8, psk: u8) -> Local {
@@ -75,16 +76,87 @@ fn differing_passphrases_are_told_from_forgery() {
     assert_eq!(responder.handle_message3(&b, &other).map(|_| ()), Err(Reject::Forged));
 }
 
+/// Every way to write a point of low order on Curve25519: with any of them the shared secret is zero, whoever asks (RFC 7748, 6.1;
+/// the list is the one of cr.yp.to/ecdh.html).
+fn weak_points() -> Vec<[u8; 32]> {
+    let hex = |text: &str| std::array::from_fn(|n| u8::from_str_radix(&text[2 * n..2 * n + 2], 16).expect("hex"));
+    let points: [[u8; 32]; 7] = [
+        "0000000000000000000000000000000000000000000000000000000000000000",
+        "0100000000000000000000000000000000000000000000000000000000000000",
+        "e0eb7a7c3b41b8ae1656e3faf19fc46ada098deb9c32b1fd866205165f49b800",
+        "5f9c95bca3508c24b1d0b1559c83ef5b04445cc4581c8e86d8224eddd09f1157",
+        "ecffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+        "edffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+        "eeffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+    ]
+    .map(hex);
+    let with_top_bit = points.map(|mut point| {
+        point[31] |= 0x80;
+        point
+    });
+    [points, with_top_bit].concat()
+}
+
+/// Messages 1, 2 and 3 that are right in every other way, with such a point as the ephemeral key and as the static one.
 #[test]
 fn points_that_everybody_could_compute_with_are_refused() {
-    let (a, b) = (local(1, 0), local(2, 0));
+    let (a, b, rogue) = (local(1, 0), local(2, 0), local(3, 0));
     let mut rng = StdRng::seed_from_u64(5);
-    // Zero is of order one: the shared secret would be zero for whoever asks (RFC 7748, 6.1).
-    let mut state = noise::start(&a, &[9; 32], true);
-    let mut message1 = *Initiator::new(&a, fresh(&mut rng)).message1();
-    message1[2..34].fill(0);
-    assert!(Responder::new(&b, fresh(&mut rng), &message1).is_err());
-    let _ = state.write_message(&[], &mut [0; 64]);
+    for point in weak_points() {
+        let ephemeral = Points { ephemeral: Some(point), ..Points::default() };
+        let fixed = Points { fixed: Some(point), ..Points::default() };
+        // To the side that is called.
+        let (_, message1) = crooked_first(&rogue, ephemeral);
+        assert_eq!(Responder::new(&b, fresh(&mut rng), &message1).map(|_| ()), Err(Reject::WeakKey), "message 1, {point:02x?}");
+        let (mut state, message1) = crooked_first(&rogue, fixed);
+        let mut responder = Responder::new(&b, fresh(&mut rng), &message1).expect("nothing weak yet");
+        let message3 = crooked_third(&mut state, &responder);
+        assert_eq!(responder.handle_message3(&b, &message3).map(|_| ()), Err(Reject::WeakKey), "message 3, {point:02x?}");
+        // To the side that calls.
+        for points in [ephemeral, fixed] {
+            let mut initiator = Initiator::new(&a, fresh(&mut rng));
+            let message2 = crooked_second(&rogue, &initiator, points);
+            let refused = initiator.handle_message2(&a, &message2, |_| Some(Lineage(0))).map(|_| ());
+            assert_eq!(refused, Err(Reject::WeakKey), "message 2, {point:02x?}");
+        }
+    }
+    // With true points the same messages pass: nothing else is wrong with them.
+    let (mut state, message1) = crooked_first(&rogue, Points::default());
+    let mut responder = Responder::new(&b, fresh(&mut rng), &message1).expect("message 1");
+    responder.handle_message3(&b, &crooked_third(&mut state, &responder)).expect("message 3");
+    let mut initiator = Initiator::new(&a, fresh(&mut rng));
+    let message2 = crooked_second(&rogue, &initiator, Points::default());
+    initiator.handle_message2(&a, &message2, |_| Some(Lineage(0))).expect("message 2");
+}
+
+const CROOKED_R: [u8; 32] = [8; 32];
+
+fn crooked_first(rogue: &Local, points: Points) -> (HandshakeState, [u8; MESSAGE1_BYTES]) {
+    let mut state = noise::crooked::start(rogue, &[9; 32], true, points);
+    let mut payload = [0; PAYLOAD1];
+    payload[..4].copy_from_slice(&77u32.to_be_bytes());
+    payload[4..36].copy_from_slice(&commitment(&CROOKED_R));
+    let mut message1 = [0; MESSAGE1_BYTES];
+    message1[..2].copy_from_slice(&[Type::Handshake1 as u8, VERSION]);
+    state.write_message(&payload, &mut message1[2..COOKIE_AT]).expect("message 1");
+    (state, message1)
+}
+
+fn crooked_second(rogue: &Local, initiator: &Initiator, points: Points) -> [u8; MESSAGE2_BYTES] {
+    let mut state = noise::crooked::start(rogue, &[9; 32], false, points);
+    state.read_message(&initiator.message1()[2..COOKIE_AT], &mut [0; PAYLOAD1 + 16]).expect("message 1");
+    let mut message2 = [0; MESSAGE2_BYTES];
+    message2[..FRONT].copy_from_slice(&front(Type::Handshake2, initiator.index()));
+    state.write_message(&[0; PAYLOAD2], &mut message2[FRONT..]).expect("message 2");
+    message2
+}
+
+fn crooked_third(state: &mut HandshakeState, responder: &Responder) -> [u8; MESSAGE3_BYTES] {
+    state.read_message(&responder.message2()[FRONT..], &mut [0; PAYLOAD2 + 16]).expect("message 2");
+    let mut message3 = [0; MESSAGE3_BYTES];
+    message3[..FRONT].copy_from_slice(&front(Type::Handshake3, responder.index()));
+    state.write_message(&[&CROOKED_R[..], &[0; 8]].concat(), &mut message3[FRONT..]).expect("message 3");
+    message3
 }
 
 /// A responder that is bound to one number and reveals another.

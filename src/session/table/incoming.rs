@@ -7,7 +7,6 @@ use rand::RngExt;
 use zeroize::Zeroizing;
 
 use super::{CONFIRM, Failure, SessionEvent, SessionId, Sessions, UNCLAIMED_MAX};
-use crate::session::PublicKey;
 use crate::session::cookie::cookie_for;
 use crate::session::handshake::{MESSAGE3_BYTES, Outcome, Reject, Responder, VERSION, cookie_of, index_of};
 use crate::session::keys::{Class, OVERHEAD};
@@ -142,7 +141,7 @@ impl Sessions {
                 }
             }
             Err(Reject::Commitment) => half.tries = TRIES,
-            Err(Reject::Malformed | Reject::Forged) => {}
+            Err(Reject::Malformed | Reject::Forged | Reject::WeakKey) => {}
         }
     }
 
@@ -244,11 +243,5 @@ impl Sessions {
     fn initiating(&self, index: u32) -> Option<SessionId> {
         let is_it = |session: &Session| session.initiating.as_ref().is_some_and(|own| own.handshake.index() == index);
         self.ids().find(|id| self.session(*id).is_some_and(is_it))
-    }
-
-    /// Whether somebody with that key has a session here.
-    #[must_use]
-    pub fn has_session_with(&self, peer: PublicKey) -> bool {
-        self.sessions.iter().flatten().any(|session| session.is_live() && session.peer == Some(peer))
     }
 }

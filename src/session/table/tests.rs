@@ -57,6 +57,7 @@ pub(super) struct Pairing {
     pub every: Duration,
     /// The last counter by sender, key and class.
     counters: HashMap<(usize, u32, bool), u64>,
+    secrets: [u8; 2],
 }
 
 pub(super) fn table(secret: u8, psk: u8, seed: u64) -> Sessions {
@@ -70,9 +71,10 @@ impl Pairing {
 
     pub fn with_psks(seed: u64, faults: Faults, psks: [u8; 2]) -> Self {
         let now = Instant::now();
+        // Which of both has the smaller key changes with the seed.
+        let secrets = [A, B].map(|n| [1, 2][(n + seed as usize) % 2]);
         let side = |n: usize| Side {
-            // Which of both has the smaller key changes with the seed.
-            sessions: table([1, 2][(n + seed as usize) % 2], psks[n], seed.wrapping_mul(4) + n as u64),
+            sessions: table(secrets[n], psks[n], seed.wrapping_mul(4) + n as u64),
             address: format!("10.0.0.{}:5005", n + 1).parse().expect("an address"),
             id: None,
             events: Vec::new(),
@@ -91,6 +93,7 @@ impl Pairing {
             talk_at: now,
             every: Duration::from_millis(500),
             counters: HashMap::new(),
+            secrets,
         }
     }
 
@@ -98,6 +101,12 @@ impl Pairing {
         let (now, address) = (self.now, self.sides[to].address);
         self.sides[from].id = self.sides[from].sessions.connect(now, address, None);
         self.drain(from);
+    }
+
+    /// The program is started anew: nothing of before is known but who it is.
+    pub fn restart(&mut self, n: usize, seed: u64) {
+        self.sides[n].sessions = table(self.secrets[n], 0, seed);
+        self.sides[n].id = None;
     }
 
     pub fn send(&mut self, from: SocketAddr, to: SocketAddr, bytes: &[u8]) {

@@ -165,3 +165,73 @@ fn strangers_take_eight_places_at_most_and_lose_them() {
     pair.run(Duration::from_secs(6));
     assert_eq!(pair.sides[B].sessions.sessions.iter().flatten().count(), 0);
 }
+
+/// Four bytes in a row of a secret, as numbers or in hexadecimal, anywhere in a text.
+fn shows(text: &str, secret: &[u8]) -> bool {
+    let text = text.to_lowercase();
+    let is_shown = |part: &[u8]| {
+        let joined = |separator: &str, write: fn(&u8) -> String| part.iter().map(write).collect::<Vec<_>>().join(separator);
+        let forms = [joined(", ", u8::to_string), joined("", |byte| format!("{byte:02x}")), joined(", ", |byte| format!("0x{byte:x}"))];
+        forms.iter().any(|form| text.contains(form.as_str())) || text.contains(&format!("{part:?}"))
+    };
+    secret.windows(4).any(is_shown)
+}
+
+/// `Debug` of everything that holds a key, in a call under way and in the middle of a handshake, plain and pretty.
+#[test]
+fn no_secret_is_printed() {
+    use crate::session::handshake::{Lineage, Responder};
+    use crate::session::keys::OpeningKey;
+    use crate::session::{Identity, Seal};
+
+    let mut rng = StdRng::seed_from_u64(8);
+    let mut secret = || -> Zeroizing<[u8; 32]> { Zeroizing::new(rng.random()) };
+    let (ours, theirs, psk, cookie) = (secret(), secret(), secret(), secret());
+    let fresh = [secret(), secret(), secret(), secret()];
+    let side = |secret: &Zeroizing<[u8; 32]>| Local { identity: Identity::new(secret.clone()), psk: psk.clone() };
+    let (a, b) = (side(&ours), side(&theirs));
+    let of = |n: usize| Fresh { ephemeral: fresh[n].clone(), r: fresh[n + 1].clone(), index: 1 };
+    let mut initiator = Initiator::new(&a, of(0));
+    let mut responder = Responder::new(&b, of(2), initiator.message1()).expect("message 1");
+    let (ours_out, message3) = initiator.handle_message2(&a, responder.message2(), |_| Some(Lineage(0))).expect("message 2");
+    let theirs_out = responder.handle_message3(&b, &message3).expect("message 3");
+    let mut cookies = Cookies::default();
+    cookies.renew(Instant::now(), cookie.clone());
+    let sealing = Arc::new(SealingKey::new(&ours_out.sending, 1));
+    let opening = OpeningKey::new(&ours_out.receiving, 1);
+    let mut pair = live(8);
+    pair.sides[A].sessions.local = a.clone();
+    let holders: [&dyn std::fmt::Debug; 11] = [
+        &a,
+        &a.identity,
+        &initiator,
+        &responder,
+        &ours_out,
+        &theirs_out,
+        &cookies,
+        &sealing,
+        &opening,
+        &Seal::Sealed(sealing.clone()),
+        &pair.sides[A].sessions,
+    ];
+    let secrets: [&[u8]; 10] = [
+        &ours[..],
+        &theirs[..],
+        &psk[..],
+        &cookie[..],
+        &fresh[0][..],
+        &fresh[1][..],
+        &fresh[2][..],
+        &fresh[3][..],
+        &ours_out.sending[..],
+        &ours_out.receiving[..],
+    ];
+    for holder in holders {
+        let text = format!("{holder:?} {holder:#?}");
+        // Pretty printing puts each number on a line of its own.
+        let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(secrets.iter().all(|secret| !shows(&text, secret)), "{text}");
+    }
+    // The test sees a secret when there is one.
+    assert!(secrets.iter().all(|secret| shows(&format!("{secret:?}"), secret)));
+}

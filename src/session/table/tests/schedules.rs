@@ -54,7 +54,7 @@ fn a_handshake_completes_though_half_is_lost() {
     }
 }
 
-/// Ten thousand random schedules: whatever was lost, doubled, late or crossed, and whoever slept, it settles.
+/// Ten thousand random schedules: whatever was lost, doubled, late or crossed, and whoever slept or was restarted, it settles.
 #[test]
 fn any_schedule_settles() {
     let threads: Vec<_> = (0..4u64).map(|part| std::thread::spawn(move || (part * 2_500..(part + 1) * 2_500).for_each(schedule))).collect();
@@ -81,7 +81,7 @@ fn schedule(seed: u64) {
     pair.run(Duration::from_millis(dice.random_range(0..4_000)));
     for _ in 0..dice.random_range(0..3) {
         let who = usize::from(dice.random_bool(0.5));
-        match dice.random_range(0..4) {
+        match dice.random_range(0..5) {
             0 => pair.sides[who].sessions.handle_slept(pair.now, Slept(Duration::from_secs(dice.random_range(1..300)))),
             // Silence, long enough for handshakes from both sides.
             1 => {
@@ -92,6 +92,13 @@ fn schedule(seed: u64) {
             2 => {
                 pair.every = Duration::from_secs(2);
                 pair.run(Duration::from_secs(dice.random_range(100..130)));
+            }
+            3 => {
+                pair.restart(who, dice.random());
+                // Nobody else may know of the call yet.
+                if pair.sides[1 - who].id.is_none() || dice.random_bool(0.5) {
+                    pair.dial(who, 1 - who);
+                }
             }
             _ => pair.run(Duration::from_millis(dice.random_range(0..3_000))),
         }
@@ -130,8 +137,7 @@ fn a_restarted_peer_that_calls_has_a_new_session_at_once() {
     pair.dial(A, B);
     pair.run(Duration::from_secs(2));
     let words = pair.sas(A);
-    pair.sides[B].sessions = table([1, 2][(B + 4) % 2], 0, 99);
-    pair.sides[B].id = None;
+    pair.restart(B, 99);
     pair.dial(B, A);
     pair.run(Duration::from_millis(200));
     assert_eq!((pair.established(A), pair.established(B)), (2, 2));
@@ -144,8 +150,7 @@ fn a_restarted_peer_that_waits_is_found_within_four_seconds() {
     let mut pair = Pairing::new(5, CLEAN);
     pair.dial(A, B);
     pair.run(Duration::from_secs(2));
-    pair.sides[B].sessions = table([1, 2][(B + 5) % 2], 0, 98);
-    pair.sides[B].id = None;
+    pair.restart(B, 98);
     pair.run(Duration::from_secs(4));
     pair.assert_settled("after the restart");
 }
@@ -189,6 +194,39 @@ fn after_a_long_sleep_nothing_is_sealed_with_the_old_keys() {
     pair.run(Duration::from_secs(1));
     assert_eq!((pair.established(A), pair.established(B)), (1, 1), "the same session, the same words");
     pair.assert_settled("awake");
+}
+
+/// A peer that is there no more answers no rekeying: from the key's 180th second on nothing is sealed, and nothing of it is left.
+#[test]
+fn a_key_lives_for_180_seconds_and_no_longer() {
+    for ours in [A, B] {
+        let mut pair = Pairing::new(9, CLEAN);
+        pair.dial(A, B);
+        pair.run(Duration::from_secs(2));
+        let id = pair.sides[ours].id.expect("a session");
+        let key = pair.sides[ours].sessions.sealing_key(id).expect("a key").clone();
+        let wire = pair.wire.len();
+        pair.faults.loss = 1.0;
+        // The key was made within the first 40 ms.
+        pair.run(KEY_LIFE - Duration::from_millis(2_050));
+        assert!(!key.is_retired() && pair.sides[ours].sessions.sealing_key(id).is_some());
+        let transport =
+            |pair: &Pairing, from: usize| pair.wire[from..].iter().filter(|(side, bytes)| *side == ours && bytes[0] == 11).count();
+        assert!(transport(&pair, wire) > 300, "it was used until then");
+        pair.run(Duration::from_millis(100));
+        assert!(
+            key.is_retired() && key.seal(Class::Media, &mut [0; 99], 10).is_none() && key.seal(Class::Control, &mut [0; 99], 10).is_none()
+        );
+        let wire = pair.wire.len();
+        pair.run(Duration::from_secs(30));
+        assert_eq!(transport(&pair, wire), 0);
+        assert!(pair.sides[ours].sessions.sealing_key(id).is_none());
+        assert!(pair.wire[wire..].iter().any(|(side, bytes)| *side == ours && bytes[0] == 8), "it goes on asking");
+        pair.faults = CLEAN;
+        pair.run(Duration::from_secs(6));
+        assert_eq!((pair.established(A), pair.established(B)), (1, 1), "the same session, the same words");
+        pair.assert_settled("found again");
+    }
 }
 
 #[test]
