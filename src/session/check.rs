@@ -237,8 +237,10 @@ impl Run {
                     self.sides[n].claim(id);
                     self.ids[n].get_or_insert(id);
                 }
-                // The other side has called from elsewhere.
-                SessionEvent::Failed(id, Failure::Already(other)) if self.ids[n] == Some(id) => self.ids[n] = Some(other),
+                // The other side has called from elsewhere; or what was reflected was taken for ourselves: to be called again.
+                SessionEvent::Failed(id, why) if self.ids[n] == Some(id) => {
+                    self.ids[n] = if let Failure::Already(other) = why { Some(other) } else { None };
+                }
                 _ => {}
             }
         }
