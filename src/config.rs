@@ -241,7 +241,7 @@ impl Key {
         let arg = format!("--{name}={value}");
         match cli::command().try_get_matches_from(["voicetui", &arg]) {
             Ok(_) => Ok(arg),
-            Err(error) => Err(format!("{name} cannot be {}: {}", quote(&value), reason(&error))),
+            Err(error) => Err(format!("{name} cannot be {}: {}", in_one_line(&value), reason(&error))),
         }
     }
 }
@@ -304,6 +304,11 @@ fn sentence(message: &str) -> String {
 /// As TOML writes it: numbers bare, all else in quotes.
 fn quote(value: &str) -> String {
     if value.parse::<u32>().is_ok() { value.to_owned() } else { toml::Value::from(value).to_string() }
+}
+
+/// The same, where TOML would write several lines.
+fn in_one_line(value: &str) -> String {
+    if value.contains(char::is_control) { format!("{value:?}") } else { quote(value) }
 }
 
 fn comment(out: &mut String, text: &str) {

@@ -1,6 +1,9 @@
 //! The real binary, from the outside: what it prints, refuses, and answers to `ctl`.
 
 #[cfg(unix)]
+#[path = "cli/noise.rs"]
+mod noise;
+#[cfg(unix)]
 #[path = "cli/sealed.rs"]
 mod sealed;
 

@@ -97,6 +97,7 @@ fn a_wrong_line_is_refused_with_its_number_and_the_reason() {
         ("port = 70000", "/c/config.toml, line 1: port cannot be 70000: a port is a number from 1 to 65535, or 0 for any free one"),
         ("theme = \"mauve\"", "/c/config.toml, line 1: theme cannot be \"mauve\": possible are auto, dark, light, 16, none"),
         ("format = \"opus\"", "/c/config.toml, line 1: format cannot be \"opus\": possible are sealed, rtp, pcm"),
+        ("name = '''a\nb'''", "/c/config.toml, line 1: name cannot be \"a\\nb\": a name has 1 to 64 bytes and no control characters"),
         ("# x\nframe = 15", "/c/config.toml, line 2: frame cannot be 15: possible are 10, 20"),
         ("port = [1]", "/c/config.toml, line 1: port takes one value, such as 5005"),
         ("[port]\nx = 1", "/c/config.toml, line 1: port takes one value, such as 5005"),

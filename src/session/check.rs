@@ -10,7 +10,7 @@ use zeroize::Zeroizing;
 
 use super::handshake::{Fresh, Initiator, Lineage, Local, Responder};
 use super::keys::{Class, OVERHEAD, OpeningKey, SealingKey};
-use super::table::{SessionEvent, SessionId, Sessions};
+use super::table::{Failure, SessionEvent, SessionId, Sessions};
 use super::{Identity, Seal};
 use crate::units::Slept;
 use crate::wire::sealed::{CONTROL, Header};
@@ -241,9 +241,16 @@ impl Run {
             self.leave(n, &buffer[..len]);
         }
         while let Some(event) = self.sides[n].poll_event() {
-            if let SessionEvent::Established { id, .. } = event {
-                self.sides[n].claim(id);
-                self.ids[n].get_or_insert(id);
+            match event {
+                SessionEvent::Established { id, .. } => {
+                    self.sides[n].claim(id);
+                    self.ids[n].get_or_insert(id);
+                }
+                // The other side has called from elsewhere; or what was reflected was taken for ourselves: to be called again.
+                SessionEvent::Failed(id, why) if self.ids[n] == Some(id) => {
+                    self.ids[n] = if let Failure::Already(other) = why { Some(other) } else { None };
+                }
+                _ => {}
             }
         }
     }

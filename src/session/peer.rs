@@ -227,6 +227,12 @@ impl Session {
         self.current.is_some()
     }
 
+    /// Whose keys it has, or is about to have.
+    pub fn agreed_with(&self) -> Option<PublicKey> {
+        let established = self.peer.filter(|_| self.lineage.0 != 0);
+        established.or(self.next.as_ref().map(|pair| pair.peer))
+    }
+
     fn pairs(&mut self) -> impl Iterator<Item = (bool, &mut Pair)> {
         let newer = self.current.iter_mut().chain(&mut self.next).map(|pair| (true, pair));
         newer.chain(self.previous.iter_mut().map(|(pair, _)| (false, pair)))

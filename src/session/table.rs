@@ -58,6 +58,8 @@ pub enum Failure {
     OtherKey(PublicKey),
     /// Passphrases differ, or somebody interferes.
     Passphrase,
+    /// Whom that session is with answered: a peer has one.
+    Already(SessionId),
 }
 
 /// Drain with [`Sessions::poll_event`].

@@ -191,7 +191,15 @@ impl Downlink {
     fn session_failed(&mut self, now: Instant, session: SessionId, why: Failure) {
         let Some(peer) = self.owner(session).and_then(|id| self.peer_mut(id)) else { return };
         peer.sealing.session = None;
-        let id = peer.id;
+        let (id, remote) = (peer.id, peer.remote);
+        if let Failure::Already(other) = why
+            && let Some(over) = self.owner(other).filter(|other| self.peer(*other).is_some_and(Peer::is_ended))
+            && let Some(remote) = remote
+        {
+            // A call that is over is not in the way of a new one.
+            self.close_session(over);
+            return self.call_sealed(now, id, remote);
+        }
         if let Failure::OtherKey(key) = why
             && !self.judge_key(now, id, &key)
         {
@@ -202,6 +210,10 @@ impl Downlink {
             Failure::OwnKey => format!("{address} is this program itself, or another one with our key: type another peer's address."),
             Failure::OtherKey(_) => format!("{address} shows another key than the one it is known by: it is not called."),
             Failure::Passphrase => format!("{address} cannot be called: passphrases differ, or somebody interferes."),
+            Failure::Already(other) => {
+                let other = self.owner(other).and_then(|other| self.peer(other)).map_or("another", |other| other.address.as_str());
+                format!("{address} is here already, as {other}.")
+            }
         };
         self.tell(Event::Problem(text));
         self.end(now, id, Reason::Unreachable);

@@ -79,6 +79,7 @@ impl Sessions {
         let Some(index) = index_of(bytes) else { return };
         let Some(id) = self.initiating(index) else { return };
         let own_key = self.own_key();
+        let others = self.others(id);
         let Self { sessions, local, own: purse, .. } = self;
         let Some(session) = sessions[usize::from(id.0)].as_deref_mut() else { return };
         let (peer, lineage) = (session.peer, session.lineage);
@@ -89,7 +90,8 @@ impl Sessions {
         let mut seen = None;
         let answer = own.handshake.handle_message2(local, bytes, |key| {
             seen = Some(key);
-            (key != own_key && peer.is_none_or(|peer| peer == key)).then_some(lineage)
+            let is_double = lineage.0 == 0 && others.iter().any(|(_, other)| *other == key);
+            (key != own_key && !is_double && peer.is_none_or(|peer| peer == key)).then_some(lineage)
         });
         match answer {
             Ok((outcome, message3)) => {
@@ -97,6 +99,7 @@ impl Sessions {
                 own.next(now);
                 session.next = Some(Pair::new(now, &outcome, index, None));
                 let first = !session.is_live();
+                self.close_unclaimed(id, outcome.peer);
                 self.send(from, &message3);
                 if first {
                     self.tell(SessionEvent::Ready(id));
@@ -106,9 +109,30 @@ impl Sessions {
             Err(_) if lineage.0 == 0 => match seen {
                 Some(key) if key == own_key => self.fail(id, Failure::OwnKey),
                 Some(key) if peer.is_some_and(|peer| peer != key) => self.fail(id, Failure::OtherKey(key)),
-                _ => {}
+                Some(key) => {
+                    if let Some((other, _)) = others.iter().find(|(_, other)| *other == key) {
+                        self.fail(id, Failure::Already(*other));
+                    }
+                }
+                None => {}
             },
             Err(_) => {}
+        }
+    }
+
+    /// Whom the other sessions are with that somebody here wants.
+    fn others(&self, id: SessionId) -> Vec<(SessionId, PublicKey)> {
+        let wanted = |other: SessionId| self.session(other).filter(|session| other != id && session.unclaimed_until.is_none());
+        self.ids().filter_map(|other| Some((other, wanted(other)?.agreed_with()?))).collect()
+    }
+
+    /// Closes what the peer began besides and nobody here wants: a peer has one session.
+    fn close_unclaimed(&mut self, id: SessionId, peer: PublicKey) {
+        let is_double = |session: &Session| session.unclaimed_until.is_some() && session.agreed_with() == Some(peer);
+        for other in self.ids().filter(|other| *other != id) {
+            if self.session(other).is_some_and(is_double) {
+                self.close(other);
+            }
         }
     }
 
@@ -180,7 +204,8 @@ impl Sessions {
                 let crosses = |session: &Session| session.initiating.as_ref().is_some_and(|own| own.to == from);
                 find(&|session| crosses(session) && (session.peer.is_none() || is_theirs(session)))
             })
-            .or_else(|| find(&|session| is_theirs(session) && session.lineage.0 != 0))
+            // Or one that they have answered, or once had, from wherever.
+            .or_else(|| find(&|session| session.agreed_with() == Some(outcome.peer)))
     }
 
     fn place_for_a_stranger(&mut self, now: Instant, from: SocketAddr) -> Option<SessionId> {

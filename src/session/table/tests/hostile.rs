@@ -56,6 +56,23 @@ fn replayed_reflected_cut_flipped_and_spliced_datagrams_do_nothing() {
     assert!(pair.sides.iter().all(|side| !side.events.iter().any(|event| matches!(event, SessionEvent::Moved(..)))));
 }
 
+/// Each would end the other's keys, again and again.
+#[test]
+fn a_peer_has_one_session_wherever_it_is_called() {
+    let mut pair = live(4);
+    let (now, words, first) = (pair.now, pair.sas(A), pair.sides[A].id.expect("dialled"));
+    let second = pair.sides[A].sessions.connect(now, stranger(), None).expect("a place");
+    let mut buffer = [0; 1_200];
+    for (from, to, seen_from) in [(A, B, pair.sides[A].address), (B, A, stranger())] {
+        let (_, len) = pair.sides[from].sessions.poll_transmit(&mut buffer).expect("a message");
+        pair.sides[to].sessions.handle(now, seen_from, &mut buffer[..len]);
+    }
+    assert_eq!(pair.sides[A].sessions.poll_event(), Some(SessionEvent::Failed(second, Failure::Already(first))));
+    pair.run(Duration::from_secs(20));
+    assert_eq!((pair.established(A), pair.established(B), pair.sas(A)), (1, 1, words));
+    pair.assert_settled("one session");
+}
+
 #[test]
 fn no_answer_is_longer_than_its_question_and_a_call_does_not_change_it() {
     let (mut busy, mut idle) = (live(2), Pairing::new(2, CLEAN));
