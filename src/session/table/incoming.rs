@@ -7,6 +7,7 @@ use rand::RngExt;
 use zeroize::Zeroizing;
 
 use super::{CONFIRM, Failure, SessionEvent, SessionId, Sessions, UNCLAIMED_MAX};
+use crate::session::PublicKey;
 use crate::session::cookie::cookie_for;
 use crate::session::handshake::{MESSAGE3_BYTES, Outcome, Reject, Responder, VERSION, cookie_of, index_of};
 use crate::session::keys::{Class, OVERHEAD};
