@@ -115,7 +115,7 @@ impl Air {
 
     /// Whether the user wants the microphone open towards this one without being asked.
     fn may_hear(&self, party: &Party, known: &KnownPeers) -> bool {
-        let pinned = party.key.and_then(|key| known.of_key(&key)).filter(|peer| !peer.blocked);
+        let pinned = party.key.and_then(|key| known.unblocked(&key));
         if party.incoming {
             return self.rules.answers && party.format == Format::Sealed && pinned.is_some();
         }

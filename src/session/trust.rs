@@ -157,6 +157,12 @@ impl KnownPeers {
         self.peers().find(|peer| peer.key == *key)
     }
 
+    /// The same, if the user wants to hear of it.
+    #[must_use]
+    pub fn unblocked(&self, key: &PublicKey) -> Option<&KnownPeer> {
+        self.of_key(key).filter(|peer| !peer.blocked)
+    }
+
     /// The peer that this name is pinned to. `host`, `HOST` and `host:5005` are one name.
     #[must_use]
     pub fn named(&self, name: &str) -> Option<&KnownPeer> {
