@@ -312,12 +312,12 @@ impl Armour {
         }
         let is_narrow =
             (choice.copies, choice.frame_ms) != (wish.copies, wish.frame_ms) || choice.bitrate < wish.bitrate && choice.copies == 0;
-        choice.reason = match (self.last, self.level, self.pattern) {
-            (_, 0, _) if self.reports < FIRST_REPORTS => SendReason::Unheard,
+        choice.reason = match (self.level, self.pattern) {
+            (0, _) if self.reports < FIRST_REPORTS => SendReason::Unheard,
             _ if is_narrow => SendReason::Narrow,
-            (_, 0, _) => SendReason::Clean,
+            (0, _) => SendReason::Clean,
             _ if self.good_for > Duration::ZERO && self.rate() < UP[0] * BACK => SendReason::Easing,
-            (_, _, Pattern::Single) => SendReason::Loss,
+            (_, Pattern::Single) => SendReason::Loss,
             _ => SendReason::Bursts,
         };
         choice
