@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use cpal::traits::{DeviceTrait, HostTrait, StreamTrait};
-use cpal::{BufferSize, Device, DeviceId, ErrorKind, HostId};
+use cpal::{Device, DeviceId, ErrorKind, HostId};
 
 use super::{Backend, DeviceEntry, Direction, Failure, Health, MakeInput, MakeOutput, OpenError, Opened, Stream, StreamFormat};
 use crate::os::virtual_sound;
@@ -289,19 +289,4 @@ fn note_error(health: &Health, error: &cpal::Error) {
         ErrorKind::DeviceNotAvailable | ErrorKind::HostUnavailable | ErrorKind::StreamInvalidated => health.fail(Failure::Gone),
         _ => health.fail(Failure::Broken),
     }
-}
-
-/// Blocks a second to wish for. cpal lets a PulseAudio server hold two blocks, and cannot tell when those run out: with 5 ms a
-/// computer that is late by 10 ms tears a hole that nobody counts.
-fn wished_pace(host: HostId) -> u32 {
-    if host.to_string() == "pulseaudio" { 100 } else { format::PACE }
-}
-
-/// The blocks to ask for, smallest first: what is wished for, 10 ms, and what the device likes best.
-fn block_sizes(wished: u32, rate: u32, limits: cpal::SupportedBufferSize) -> [BufferSize; 3] {
-    let clamp = |frames: u32| match limits {
-        cpal::SupportedBufferSize::Range { min, max } if min <= max => frames.clamp(min.max(1), max.max(1)),
-        _ => frames,
-    };
-    [BufferSize::Fixed(clamp(wished)), BufferSize::Fixed(clamp(rate / 100)), BufferSize::Default]
 }

@@ -3,7 +3,7 @@
 use std::cmp::Reverse;
 
 use cpal::traits::DeviceTrait;
-use cpal::{BufferSize, Device, SampleFormat, SupportedBufferSize, SupportedStreamConfigRange};
+use cpal::{BufferSize, Device, HostId, SampleFormat, SupportedBufferSize, SupportedStreamConfigRange};
 
 use super::super::{Direction, StreamFormat};
 use crate::audio::resample::{RATE_MAX, RATE_MIN};
@@ -13,7 +13,7 @@ use crate::units::SAMPLE_RATE;
 pub(super) const CHANNELS_MAX: u16 = 64;
 
 /// Blocks a second that most hosts are asked for: 5 ms each.
-pub(super) const PACE: u32 = 200;
+const PACE: u32 = 200;
 
 pub(super) struct Choice {
     pub format: StreamFormat,
@@ -31,7 +31,7 @@ pub(super) enum Refusal {
 impl Choice {
     /// The blocks to ask for, one after the other.
     pub(super) fn attempts(&self) -> impl Iterator<Item = BufferSize> + use<> {
-        let mut sizes = super::block_sizes(self.wished(), self.format.rate, self.limits).to_vec();
+        let mut sizes = block_sizes(self.wished(), self.format.rate, self.limits).to_vec();
         sizes.dedup();
         sizes.into_iter()
     }
@@ -63,11 +63,11 @@ pub(super) fn choose(device: &Device, direction: Direction) -> Result<Choice, Re
         Direction::Input => device.supported_input_configs().map_err(Refusal::Error)?.collect(),
         Direction::Output => device.supported_output_configs().map_err(Refusal::Error)?.collect(),
     };
-    let pace = device.id().map_or(PACE, |id| super::wished_pace(id.host()));
-    best(&ranges).map(|choice| Choice { pace, ..choice }).ok_or(Refusal::Nothing)
+    let pace = device.id().map_or(PACE, |id| wished_pace(id.host()));
+    best(&ranges, pace).ok_or(Refusal::Nothing)
 }
 
-fn best(ranges: &[SupportedStreamConfigRange]) -> Option<Choice> {
+fn best(ranges: &[SupportedStreamConfigRange], pace: u32) -> Option<Choice> {
     ranges
         .iter()
         .filter(|range| (1..=CHANNELS_MAX).contains(&range.channels()))
@@ -84,8 +84,23 @@ fn best(ranges: &[SupportedStreamConfigRange]) -> Option<Choice> {
             format: StreamFormat { rate, channels: range.channels() },
             sample: range.sample_format(),
             limits: *range.buffer_size(),
-            pace: PACE,
+            pace,
         })
+}
+
+/// Blocks a second to wish for. cpal lets a PulseAudio server hold two blocks, and cannot tell when those run out: with 5 ms a
+/// computer that is late by 10 ms tears a hole that nobody counts.
+fn wished_pace(host: HostId) -> u32 {
+    if host.to_string() == "pulseaudio" { 100 } else { PACE }
+}
+
+/// The blocks to ask for, smallest first: what is wished for, 10 ms, and what the device likes best.
+fn block_sizes(wished: u32, rate: u32, limits: SupportedBufferSize) -> [BufferSize; 3] {
+    let clamp = |frames: u32| match limits {
+        SupportedBufferSize::Range { min, max } if min <= max => frames.clamp(min.max(1), max.max(1)),
+        _ => frames,
+    };
+    [BufferSize::Fixed(clamp(wished)), BufferSize::Fixed(clamp(rate / 100)), BufferSize::Default]
 }
 
 /// Higher is better; `None`: not a format for voices.
@@ -127,21 +142,25 @@ mod tests {
 
     #[test]
     fn full_rate_comes_before_mono_and_mono_before_floats() {
-        let choice = best(&[
-            range(1, (8_000, 44_100), SampleFormat::F32),
-            range(2, (8_000, 48_000), SampleFormat::F32),
-            range(1, (48_000, 48_000), SampleFormat::I16),
-        ]);
+        let choice = best(
+            &[
+                range(1, (8_000, 44_100), SampleFormat::F32),
+                range(2, (8_000, 48_000), SampleFormat::F32),
+                range(1, (48_000, 48_000), SampleFormat::I16),
+            ],
+            PACE,
+        );
         let choice = choice.expect("three formats");
         assert_eq!((choice.format, choice.sample), (StreamFormat { rate: 48_000, channels: 1 }, SampleFormat::I16));
-        let choice = best(&[range(2, (96_000, 192_000), SampleFormat::I32), range(1, (44_100, 44_100), SampleFormat::I16)]).expect("two");
+        let choice =
+            best(&[range(2, (96_000, 192_000), SampleFormat::I32), range(1, (44_100, 44_100), SampleFormat::I16)], PACE).expect("two");
         assert_eq!(choice.format.rate, 44_100);
-        assert!(best(&[range(2, (48_000, 48_000), SampleFormat::DsdU8)]).is_none());
+        assert!(best(&[range(2, (48_000, 48_000), SampleFormat::DsdU8)], PACE).is_none());
     }
 
     #[test]
     fn five_milliseconds_are_asked_for_first() {
-        let choice = best(&[range(1, (44_100, 44_100), SampleFormat::I16)]).expect("one");
+        let choice = best(&[range(1, (44_100, 44_100), SampleFormat::I16)], PACE).expect("one");
         let sizes: Vec<BufferSize> = choice.attempts().collect();
         assert_eq!(sizes, [BufferSize::Fixed(220), BufferSize::Fixed(441), BufferSize::Default]);
         assert_eq!(choice.remark(sizes[0], Some(220), Direction::Input), None);
@@ -149,6 +168,6 @@ mod tests {
         let sizes: Vec<BufferSize> = Choice { pace: 100, ..choice }.attempts().collect();
         assert_eq!(sizes, [BufferSize::Fixed(441), BufferSize::Default]);
         let limits = SupportedBufferSize::Range { min: 1_024, max: 4_096 };
-        assert_eq!(super::super::block_sizes(240, 48_000, limits)[0], BufferSize::Fixed(1_024));
+        assert_eq!(block_sizes(240, 48_000, limits)[0], BufferSize::Fixed(1_024));
     }
 }
