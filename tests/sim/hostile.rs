@@ -119,6 +119,25 @@ fn told(world: &mut World, rogue: &mut Rogue, time: Duration) -> (Vec<(u8, usize
     (answers.map(|(.., bytes)| (bytes[0], bytes.len())).collect(), said)
 }
 
+/// How many are in B's call.
+fn live(world: &World) -> usize {
+    world.nodes[0].states.values().filter(|state| **state == CallState::Live).count()
+}
+
+/// B, the only one there, calls so many others; all answer.
+fn call_all(world: &mut World, peers: u8) {
+    for n in 0..peers {
+        let address = format!("10.1.0.{n}:5005");
+        world.add(&address, |config| {
+            sealed(config);
+            config.answer_all = true;
+        });
+        world.dial(0, &address, None);
+    }
+    world.run(2 * SECOND);
+    assert_eq!(live(world), usize::from(peers));
+}
+
 /// A stranger learns the same from a side that is not in a call, that is in one, and whose call is full: that it rings there, until
 /// nobody has answered.
 #[test]
@@ -129,17 +148,7 @@ fn a_stranger_cannot_tell_whether_there_is_a_call() {
             sealed(config);
             config.ring_timeout = Duration::from_millis(6_250);
         });
-        for n in 0..peers {
-            let address = format!("10.1.0.{n}:5005");
-            world.add(&address, |config| {
-                sealed(config);
-                config.answer_all = true;
-            });
-            world.dial(0, &address, None);
-        }
-        world.run(2 * SECOND);
-        let live = world.nodes[0].states.values().filter(|state| **state == CallState::Live).count();
-        assert_eq!(live, usize::from(peers));
+        call_all(&mut world, peers);
         world.net.tapped = true;
         let mut rogue = Rogue::call(&mut world, C, 78);
         rogue.say(&mut world, &media(0)[0]);
@@ -147,8 +156,7 @@ fn a_stranger_cannot_tell_whether_there_is_a_call() {
         rogue.run(&mut world, SECOND);
         // Longer than it rings, and than who ended stays.
         let told = told(&mut world, &mut rogue, 20 * SECOND);
-        let live = world.nodes[0].states.values().filter(|state| **state == CallState::Live).count();
-        assert_eq!(live, usize::from(peers), "the call is as it was");
+        assert_eq!(live(&world), usize::from(peers), "the call is as it was");
         assert_eq!(world.nodes[0].missed(), [C], "the user is told");
         assert_eq!(world.nodes[0].rings(), usize::from(peers < 16), "and disturbed if there is room");
         told
@@ -174,15 +182,7 @@ fn who_is_known_is_told_busy_and_strangers_ring_three_at_once_seen_or_not() {
             let key = local(90).identity.public();
             config.known.apply(&Edit::Pin { name: "friend".into(), key, address: at(A) }).expect("pinned");
         });
-        for n in 0..if full { 16 } else { 0 } {
-            let address = format!("10.1.0.{n}:5005");
-            world.add(&address, |config| {
-                sealed(config);
-                config.answer_all = true;
-            });
-            world.dial(0, &address, None);
-        }
-        world.run(2 * SECOND);
+        call_all(&mut world, if full { 16 } else { 0 });
         let mut last = Vec::new();
         for n in 0..5u8 {
             let mut rogue = Rogue::call(&mut world, &format!("10.2.0.{n}:5005"), 80 + n);
@@ -207,16 +207,8 @@ fn who_is_known_is_told_busy_and_strangers_ring_three_at_once_seen_or_not() {
 fn who_rang_unseen_can_be_called_back() {
     let mut world = World::new(8, Link::LAN);
     world.add(B, sealed);
-    for n in 0..16 {
-        let address = format!("10.1.0.{n}:5005");
-        world.add(&address, |config| {
-            sealed(config);
-            config.answer_all = true;
-        });
-        world.dial(0, &address, None);
-    }
+    call_all(&mut world, 16);
     let c = world.add(C, sealed);
-    world.run(2 * SECOND);
     world.dial(c, B, None);
     world.run(2 * SECOND);
     assert_eq!(world.nodes[c].state(), CallState::RingingThere);
