@@ -74,7 +74,7 @@ fn silence_is_a_failure_on_every_computer() {
 }
 
 #[test]
-fn a_whole_voice_is_none() {
+fn a_whole_voice_needs_one_attempt() {
     let mut attempts = 0;
     comes_out(0.8, || {
         attempts += 1;
