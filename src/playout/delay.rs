@@ -150,6 +150,7 @@ impl DelayControl {
         self.fresh = Some(f64::INFINITY);
         self.burst = true;
         self.pending = None;
+        self.repaired_at = f64::NEG_INFINITY;
         self.drift.restart();
         self.close_window(self.last_at);
     }
