@@ -18,6 +18,7 @@ mod replay;
 mod restarts;
 mod rogue;
 mod sealed;
+mod setup;
 mod sound;
 mod strangers;
 mod trust;
