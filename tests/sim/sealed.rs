@@ -8,7 +8,7 @@ use voicetui::units::Format;
 use crate::net::Link;
 use crate::node::Node;
 use crate::sound::rms;
-use crate::world::{A, B, World, at};
+use crate::world::{A, B, C, World, at};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -267,4 +267,36 @@ fn our_own_key_is_told() {
     world.run(SECOND);
     assert!(world.nodes[0].ended(Reason::Unreachable));
     assert!(world.nodes[0].infos()[0].contains("this program itself"));
+}
+
+/// One key at two addresses: a laptop on two networks, or a second copy of the same program's data.
+#[test]
+fn who_is_in_the_call_is_not_called_a_second_time_under_another_address() {
+    let mut world = World::new(90, Link::LAN);
+    world.add(A, sealed);
+    for address in [B, C] {
+        world.add(address, |config| {
+            sealed(config);
+            config.answer_all = true;
+            config.local.identity = voicetui::call::Identity::new(zeroize::Zeroizing::new([9; 32]));
+        });
+    }
+    world.dial(0, B, None);
+    world.run(SECOND);
+    let second = world.dial(0, C, None);
+    world.run(4 * SECOND);
+    assert_eq!(world.nodes[0].states[&second], CallState::Ended(Reason::Unreachable));
+    assert_eq!(world.nodes[0].infos(), [format!("{C} is here already, as {B}.")]);
+    world.nodes[1].keeps = true;
+    world.nodes[0].key(true);
+    world.run(2 * SECOND);
+    assert!(heard_lately(&world, 1) > 0.02, "the call that is there goes on");
+    assert_eq!(seals(&world.nodes[0]).len(), 1);
+    // Once that call is over, it is not in the way.
+    world.nodes[0].key(false);
+    world.hang_up(1);
+    world.run(SECOND);
+    let third = world.dial(0, C, None);
+    world.run(2 * SECOND);
+    assert_eq!(world.nodes[0].states[&third], CallState::Live);
 }
