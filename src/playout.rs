@@ -71,18 +71,10 @@ impl Why {
     pub const ALL: [Self; 4] = [Self::Floor, Self::Jitter, Self::Repair, Self::Set];
 }
 
-/// How a playout is made.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+/// How a playout is made. What the card asks for at once is no part of it: that is seen in the pulls.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
 pub struct Config {
-    /// Samples that the card is expected to ask for at once. What it does ask for is measured.
-    pub block_samples: usize,
     pub delay: Delay,
-}
-
-impl Default for Config {
-    fn default() -> Self {
-        Self { block_samples: 240, delay: Delay::Auto }
-    }
 }
 
 /// One millisecond.

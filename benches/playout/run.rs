@@ -139,8 +139,8 @@ fn prepare(scene: &Scene, listener: Listener, seed: u64) -> World {
     world.nodes[1].card.stall = scene.stall.map(|(from, to)| (Duration::from_secs_f64(from), Duration::from_secs_f64(to)));
     world.nodes[1].playout = match listener {
         Listener::Ours => Config::default(),
-        Listener::Set(ms) => Config { delay: Delay::Fixed(ms), ..Config::default() },
-        Listener::Fixed60 => Config { delay: Delay::Fixed(60), ..Config::default() },
+        Listener::Set(ms) => Config { delay: Delay::Fixed(ms) },
+        Listener::Fixed60 => Config { delay: Delay::Fixed(60) },
     };
     world.dial(0, B, None);
     world.run(Duration::from_secs(LEAD_IN as u64));

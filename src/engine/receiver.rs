@@ -334,8 +334,7 @@ impl ReceiverThread {
 
     fn open_playout(&mut self, id: PeerId) {
         let (writer, reader) = tap(TAP_SAMPLES);
-        let block_samples = self.meters.out.block_samples.get().map_or(Config::default().block_samples, |block| block as usize);
-        if let Err(error) = self.playback.open(id, Config { block_samples, ..Config::default() }, writer) {
+        if let Err(error) = self.playback.open(id, Config::default(), writer) {
             self.links.notices.problem(format!("{} cannot be heard: {error}.", self.roster.label(id)));
             return;
         }

@@ -215,8 +215,7 @@ impl Node {
                 }
                 Event::Plan(id, plan) => self.uplink.handle_plan(*id, plan.clone()),
                 Event::PlayoutOpen(id) => {
-                    let config = Config { block_samples: self.card.block, ..self.playout };
-                    self.handle.open(*id, config, tap(16).0).expect("a playout");
+                    self.handle.open(*id, self.playout, tap(16).0).expect("a playout");
                 }
                 Event::PlayoutClose(id) => self.handle.close(*id),
                 Event::State { id, state } => {
