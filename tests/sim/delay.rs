@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use voicetui::engine::meters::PeerMeters;
+
 use crate::net::Link;
 use crate::sound::{lag, rms};
 use crate::world::World;
@@ -100,6 +102,29 @@ fn cards_that_drift_apart_do_not_add_delay() {
     }
 }
 
+/// Two minutes at 500 ppm are 60 ms. The cards' rate is what their host gave us, their clocks' is what they really do.
+#[test]
+fn drift_of_500_ppm_is_steered_out_with_cards_of_44_100_hz_too() {
+    for (seed, block, ppm) in [(5, 441, 250.0), (6, 220, -250.0)] {
+        let mut world = World::call(seed, Link::LAN);
+        for node in &mut world.nodes {
+            node.set_rate(44_100, block);
+        }
+        world.nodes[0].mic.ppm = ppm;
+        world.nodes[1].card.ppm = -ppm;
+        world.nodes[0].key(true);
+        world.run(30 * SECOND);
+        let delay = |world: &World| meters(world).playout_delay_ms.get().expect("a voice is heard");
+        let concealed = |world: &World| meters(world).concealed_samples.get();
+        let (early, before) = (delay(&world), concealed(&world));
+        world.run(120 * SECOND);
+        let (late, made_up) = (delay(&world), concealed(&world) - before);
+        println!("blocks of {block}, {} ppm: {early:.1} ms, two minutes later {late:.1} ms, {made_up} samples made up", 2.0 * ppm);
+        assert!((late - early).abs() < 5.0, "seed {seed}: {early} ms became {late} ms");
+        assert_eq!(made_up, 0, "seed {seed}: nothing was lost");
+    }
+}
+
 #[test]
 fn a_card_that_stands_still_for_a_second_is_caught_up_with() {
     for (which, what) in [(0, "microphone"), (1, "loudspeaker")] {
@@ -123,6 +148,10 @@ fn a_card_that_stands_still_for_a_second_is_caught_up_with() {
     }
 }
 
+fn meters(world: &World) -> &PeerMeters {
+    world.nodes[1].meters.peer(world.nodes[1].only())
+}
+
 fn meters_played(world: &World) -> u64 {
-    world.nodes[1].meters.peer(world.nodes[1].only()).played_packets.get()
+    meters(world).played_packets.get()
 }

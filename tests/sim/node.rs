@@ -7,12 +7,13 @@ use std::time::{Duration, Instant};
 
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
+use voicetui::audio::resample::{Puller, Resampler};
 use voicetui::call::{CallState, Downlink, DownlinkConfig, Event, Identity, PlayoutView, Reason, Uplink, UplinkConfig};
 use voicetui::engine::playback::{Playback, PlaybackHandle};
 use voicetui::engine::tap::tap;
 use voicetui::engine::{Air, Controls, Holder, Meters, OpenRules};
 use voicetui::playout::{Config, Origin};
-use voicetui::units::{FRAME_SAMPLES, Format, PeerId};
+use voicetui::units::{FRAME_SAMPLES, Format, PeerId, SAMPLE_RATE};
 use zeroize::Zeroizing;
 
 use crate::net::Net;
@@ -20,7 +21,9 @@ use crate::sound::{Coder, silence};
 
 /// A clock of blocks: a sound card's, off by some ppm, that may stand still for a while.
 pub struct Card {
+    /// Samples at once, of the card's own rate.
     pub block: usize,
+    rate: u32,
     pub ppm: f64,
     /// It stands still between these (since the world's start).
     pub stall: Option<(Duration, Duration)>,
@@ -30,7 +33,7 @@ pub struct Card {
 
 impl Card {
     fn new(start: Instant, block: usize) -> Self {
-        Self { block, ppm: 0.0, stall: None, next: block as f64 / 48_000.0, start }
+        Self { block, rate: SAMPLE_RATE, ppm: 0.0, stall: None, next: block as f64 / 48_000.0, start }
     }
 
     pub fn next_at(&self) -> Instant {
@@ -38,7 +41,7 @@ impl Card {
     }
 
     fn advance(&mut self) {
-        self.next += self.block as f64 / (48_000.0 * (1.0 + self.ppm / 1e6));
+        self.next += self.block as f64 / (f64::from(self.rate) * (1.0 + self.ppm / 1e6));
         if let Some((from, to)) = self.stall
             && self.next > from.as_secs_f64()
             && self.next < to.as_secs_f64()
@@ -62,6 +65,9 @@ pub struct Node {
     pub air: Air,
     pub mic: Card,
     pub card: Card,
+    /// Between cards of another rate and us.
+    from_mic: Resampler,
+    to_card: Puller,
     /// What the microphone hears, by sample.
     pub source: fn(u64) -> f32,
     /// The microphone's samples and the loudspeaker's, if kept; both begin at the world's start.
@@ -105,6 +111,8 @@ impl Node {
             meters,
             mic: Card::new(start, 240),
             card: Card::new(start, 240),
+            from_mic: Resampler::new(SAMPLE_RATE, SAMPLE_RATE).expect("the same rate"),
+            to_card: Puller::new(SAMPLE_RATE, SAMPLE_RATE).expect("the same rate"),
             source: silence,
             keeps: false,
             said: Vec::new(),
@@ -150,7 +158,8 @@ impl Node {
             self.card.advance();
             let mut out = [0.0; 4_096];
             let out = &mut out[..self.card.block];
-            self.playback.fill(out, now);
+            let Self { playback, to_card, .. } = self;
+            to_card.pull(out, &mut |wanted| playback.fill(wanted, now));
             if self.keeps {
                 // A card that stood still leaves a hole; its clock otherwise is its own.
                 let passed = self.filled.map_or(now - self.start, |filled| now - filled).as_secs_f64();
@@ -167,21 +176,28 @@ impl Node {
         }
     }
 
+    /// Both cards run at this rate, in blocks of so many samples of it; what is said and heard is kept at 48 kHz cards only.
+    pub fn set_rate(&mut self, rate: u32, block: usize) {
+        self.from_mic = Resampler::new(rate, SAMPLE_RATE).expect("a rate of sound cards");
+        self.to_card = Puller::new(SAMPLE_RATE, rate).expect("a rate of sound cards");
+        for card in [&mut self.mic, &mut self.card] {
+            (card.rate, card.block) = (rate, block);
+        }
+    }
+
     fn capture(&mut self, now: Instant, net: &mut Net) {
-        for _ in 0..self.mic.block {
-            let sample = (self.source)(self.spoken);
-            self.spoken += 1;
-            self.gathered.push(sample);
-            if self.keeps {
-                self.said.push(sample);
-            }
-            if self.gathered.len() == FRAME_SAMPLES {
-                let frame = std::array::from_fn(|n| self.gathered[n]);
-                self.gathered.clear();
-                let on_air = self.controls.on_air(now).is_some();
-                let from = self.address;
-                self.uplink.handle_frame(&frame, now, on_air, &mut |_, to, bytes| net.send(now, from, to, bytes));
-            }
+        let Self { mic, source, spoken, from_mic, gathered, .. } = self;
+        let block: Vec<f32> = (*spoken..).take(mic.block).map(*source).collect();
+        *spoken += block.len() as u64;
+        from_mic.process(&block, &mut |samples| gathered.extend_from_slice(samples));
+        if self.keeps {
+            self.said.extend_from_slice(&block);
+        }
+        while self.gathered.len() >= FRAME_SAMPLES {
+            let frame = std::array::from_fn(|n| self.gathered[n]);
+            self.gathered.drain(..FRAME_SAMPLES);
+            let (from, on_air) = (self.address, self.controls.on_air(now).is_some());
+            self.uplink.handle_frame(&frame, now, on_air, &mut |_, to, bytes| net.send(now, from, to, bytes));
         }
         for id in PeerId::all() {
             self.downlink.handle_sent(id, self.uplink.counts(id));
