@@ -3,7 +3,9 @@
 use std::path::Path as FilePath;
 use std::time::{Duration, Instant};
 
+use voicetui::call::CallState;
 use voicetui::playout::{Config, Delay};
+use voicetui::units::Format;
 
 use crate::ear::{self, Heard};
 use crate::net::{Link, Net};
@@ -125,12 +127,8 @@ pub fn run(scene: &Scene, listener: Listener, seed: u64, keep: Option<&FilePath>
 
 fn prepare(scene: &Scene, listener: Listener, seed: u64) -> World {
     let mut world = World::new(seed, Link::IDEAL);
-    world.add_with(A, Coder::opus(), |_| ());
-    world.add_with(B, Coder::opus(), |config| config.answer_all = true);
-    let start: Instant = world.start;
-    world.net.fates.insert((at(A), at(B)), fate(scene.path, seed, start));
-    let back = if listener == Listener::Fixed60 { Path::Lan { loss: 1.0 } } else { scene.path };
-    world.net.fates.insert((at(B), at(A)), fate(back, seed ^ 0xbac4, start));
+    world.add_with(A, Coder::opus(), |config| config.format = Format::Sealed);
+    world.add_with(B, Coder::opus(), |config| (config.format, config.answer_all) = (Format::Sealed, true));
     for node in &mut world.nodes {
         node.keeps = true;
         node.source = speech;
@@ -143,7 +141,15 @@ fn prepare(scene: &Scene, listener: Listener, seed: u64) -> World {
         Listener::Fixed60 => Config { delay: Delay::Fixed(60) },
     };
     world.dial(0, B, None);
-    world.run(Duration::from_secs(LEAD_IN as u64));
+    // The network begins to do what it does once the call stands.
+    let lead_in = Duration::from_secs(LEAD_IN as u64);
+    assert!(world.run_until(lead_in, |world| world.nodes.iter().all(|node| node.state() == CallState::Live)), "a call");
+    let start: Instant = world.start;
+    world.net.fates.insert((at(A), at(B)), fate(scene.path, seed, start));
+    let back = if listener == Listener::Fixed60 { Path::Lan { loss: 1.0 } } else { scene.path };
+    world.net.fates.insert((at(B), at(A)), fate(back, seed ^ 0xbac4, start));
+    let passed = world.now - start;
+    world.run(lead_in - passed);
     world
 }
 

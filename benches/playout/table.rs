@@ -1,9 +1,9 @@
 //! The grid's rows, and how they are printed.
 
-use std::path::Path as FilePath;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use crate::Wanted;
 use crate::paths::Path;
 use crate::run::{Listener, Measured, Scene, run};
 
@@ -40,26 +40,29 @@ struct Cell {
 
 /// Runs what is wanted on two threads and prints a row for each scene and listener: the mean of all seeds, and the worst of what
 /// was made up.
-pub fn print(rows: &[String], seeds: u64, keep: Option<&FilePath>) {
+pub fn print(asked: &Wanted) {
+    let Wanted { rows, seeds, keep, delays } = asked;
     let wanted = |scene: &Scene| rows.is_empty() || rows.iter().any(|row| scene.name.contains(row.as_str()));
     let mut lines: Vec<(Scene, Listener)> = Vec::new();
     for scene in SCENES.into_iter().filter(wanted) {
         lines.push((scene, Listener::Ours));
-        if scene.name == "bursts" {
-            lines.push((scene, Listener::Set(75)));
-        }
+        let usual: &[u16] = if scene.name == "bursts" { &[75] } else { &[] };
+        let delays = if delays.is_empty() { usual } else { delays };
+        lines.extend(delays.iter().map(|ms| (scene, Listener::Set(*ms))));
         lines.push((scene, Listener::Fixed60));
     }
     let cells: Vec<Cell> = lines
         .iter()
-        .flat_map(|(scene, listener)| (1..=seeds).map(|seed| Cell { scene: *scene, listener: *listener, seed, measured: Mutex::default() }))
+        .flat_map(|(scene, listener)| {
+            (1..=*seeds).map(|seed| Cell { scene: *scene, listener: *listener, seed, measured: Mutex::default() })
+        })
         .collect();
     let next = AtomicUsize::new(0);
     std::thread::scope(|scope| {
         for _ in 0..2 {
             scope.spawn(|| {
                 while let Some(cell) = cells.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    let measured = run(&cell.scene, cell.listener, cell.seed, keep);
+                    let measured = run(&cell.scene, cell.listener, cell.seed, keep.as_deref());
                     *cell.measured.lock().expect("nobody panicked") = Some(measured);
                 }
             });
