@@ -133,6 +133,7 @@ fn prepare(scene: &Scene, listener: Listener, seed: u64) -> World {
         node.keeps = true;
         node.source = speech;
     }
+    world.nodes[0].bare = listener == Listener::Fixed60;
     world.nodes[1].card.ppm = scene.ppm;
     world.nodes[1].card.stall = scene.stall.map(|(from, to)| (Duration::from_secs_f64(from), Duration::from_secs_f64(to)));
     world.nodes[1].playout = match listener {
@@ -146,8 +147,7 @@ fn prepare(scene: &Scene, listener: Listener, seed: u64) -> World {
     assert!(world.run_until(lead_in, |world| world.nodes.iter().all(|node| node.state() == CallState::Live)), "a call");
     let start: Instant = world.start;
     world.net.fates.insert((at(A), at(B)), fate(scene.path, seed, start));
-    let back = if listener == Listener::Fixed60 { Path::Lan { loss: 1.0 } } else { scene.path };
-    world.net.fates.insert((at(B), at(A)), fate(back, seed ^ 0xbac4, start));
+    world.net.fates.insert((at(B), at(A)), fate(scene.path, seed ^ 0xbac4, start));
     let passed = world.now - start;
     world.run(lead_in - passed);
     world

@@ -44,6 +44,15 @@ pub const QUEUE: Duration = Duration::from_millis(200);
 /// IP and UDP headers, bytes.
 const HEADERS: usize = 28;
 
+/// Sealed, the counter's top bit is the class: 0 is media.
+pub fn is_media(bytes: &[u8]) -> bool {
+    match wire::classify(bytes) {
+        wire::Kind::Rtp => true,
+        wire::Kind::Sealed(kind) => kind == wire::sealed::Type::Transport && bytes.get(5).is_some_and(|byte| byte & 0x80 == 0),
+        _ => false,
+    }
+}
+
 impl Link {
     /// Nothing is lost, and nothing takes time: loopback.
     pub const IDEAL: Self = Self {
@@ -100,7 +109,7 @@ pub struct Net {
     pub sent: HashMap<(SocketAddr, SocketAddr), (u64, u64)>,
     /// Ways that ask this in place of a [`Link`].
     pub fates: HashMap<(SocketAddr, SocketAddr), Fate>,
-    /// What those did to each RTP packet: from, to, sent, arrived.
+    /// What those did to each datagram of media, sealed or not: from, to, sent, arrived.
     pub journeys: Vec<(SocketAddr, SocketAddr, Instant, Option<Instant>)>,
     /// Keep all that is sent: from, to, bytes.
     pub tapped: bool,
@@ -135,7 +144,7 @@ impl Net {
         }
         if let Some(fate) = self.fates.get_mut(&(from, to)) {
             let arrival = fate(now);
-            if wire::classify(bytes) == wire::Kind::Rtp {
+            if is_media(bytes) {
                 self.journeys.push((from, to, now, arrival));
             }
             return arrival.into_iter().for_each(|at| self.fly(at, from, to, bytes.to_vec()));

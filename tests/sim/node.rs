@@ -81,6 +81,8 @@ pub struct Node {
     pub dropped_full: u64,
     /// How the playouts to come are made.
     pub playout: Config,
+    /// Sends every frame once, whatever the peer reports.
+    pub bare: bool,
     /// Stream and number of each packet that reached playout, and how many of them by which way.
     pub arrived: HashSet<(u32, u64)>,
     pub origins: HashMap<Origin, u64>,
@@ -122,6 +124,7 @@ impl Node {
             states: HashMap::new(),
             dropped_full: 0,
             playout: Config::default(),
+            bare: false,
             arrived: HashSet::new(),
             origins: HashMap::new(),
             gathered: Vec::with_capacity(FRAME_SAMPLES),
@@ -224,12 +227,19 @@ impl Node {
             }
             self.air.handle_event(&event, &self.config.known);
             match &event {
+                Event::Resend(..) if self.bare => {}
                 Event::Resend(id, resend) => {
                     let from = self.address;
                     self.uplink.handle_nack(*id, resend, now, &mut |_, to, bytes| net.send(now, from, to, bytes));
                     continue;
                 }
-                Event::Plan(id, plan) => self.uplink.handle_plan(*id, plan.clone()),
+                Event::Plan(id, plan) => {
+                    let mut plan = plan.clone();
+                    if let Some(plan) = plan.as_mut().filter(|_| self.bare) {
+                        (plan.redundancy, plan.expected_loss_percent) = (0, 0);
+                    }
+                    self.uplink.handle_plan(*id, plan);
+                }
                 Event::PlayoutOpen(id) => {
                     self.handle.open(*id, self.playout, tap(16).0).expect("a playout");
                 }
