@@ -1,5 +1,6 @@
 //! Frames, and what is done to them: codecs, mixing, resampling, metering, gating. Pure.
 
+pub mod chirp;
 pub mod codec;
 pub mod gate;
 pub mod limiter;

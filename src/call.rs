@@ -9,6 +9,7 @@ pub mod config;
 pub mod downlink;
 pub mod event;
 pub mod judge;
+pub mod measure;
 pub mod plan;
 pub mod quality;
 pub mod recorder;

@@ -4,6 +4,7 @@ pub mod app;
 mod bytes;
 #[doc(hidden)]
 pub mod check;
+pub mod measure;
 pub mod parcel;
 pub mod pcm;
 pub mod red;

@@ -28,6 +28,7 @@ use spurt::Spurt;
 use steady::Steady;
 use voice::Voice;
 
+pub(crate) use spurt::PREROLL_FRAMES;
 pub use voice::{Speak, Tuning};
 
 /// What one peer's stream needs.
