@@ -3,6 +3,7 @@
 //! The definitions below are the one table of options: help, completions, the manual page, the config file's keys, their
 //! defaults and comments (`config.rs`) are all read from it.
 
+mod measure;
 mod options;
 mod peers;
 mod values;
@@ -23,8 +24,9 @@ use crate::engine::report::{PEER_FIELDS, STATS_FIELDS};
 use crate::engine::{DeviceEntry, Direction, Settings};
 use crate::session::trust::Edit;
 use crate::ui::UiOptions;
-use crate::ui::plain::EVENTS;
+use crate::ui::plain::{EVENTS, Measurement};
 use crate::units::Format;
+use measure::MeasureArgs;
 pub use options::ONCE;
 use options::Options;
 use peers::PeersJob;
@@ -86,6 +88,12 @@ enum Job {
     /// Words are those of --plain: call ADDRESS, hangup, answer, decline, talk on|off|toggle, open on|off|toggle, mute on|off|toggle,
     /// record on|off, dump FILE, stats, quit and more (see "voicetui ctl help"). "talk hold" keeps the microphone on air while this process lives.
     Ctl(CtlArgs),
+    /// Measure the delay of a call, mouth to ear, by chirps: call, measure, print, hang up
+    ///
+    /// The peer's user answers the call, and must have said --answer-measure. No microphone is on air and nothing is played on either side
+    /// while it measures. With --json it prints one object.
+    #[command(args_override_self = true)]
+    Measure(Box<MeasureArgs>),
     /// Print the fingerprint of this user's key, for peers to compare; makes the key if there is none
     ///
     /// The fingerprint is the whole public key, in base32 (RFC 4648).
@@ -153,6 +161,8 @@ pub enum Invocation {
         /// One line for the running instance.
         line: String,
     },
+    /// Call and measure the delay.
+    Measure(Start, Measurement),
     /// Print our fingerprint.
     Id,
     /// Change what is known of a peer; `None`: list them all.
@@ -207,7 +217,10 @@ where
         if typed.ids().any(|id| given(id.as_str())) {
             return Err(conflict("An option or an address starts a call, a command does something else: give one of the two."));
         }
-        return Ok(invocation_of(job));
+        if let (Job::Measure(_), Some((_, typed))) = (&job, typed.subcommand()) {
+            return measure::parse(&args, typed, load);
+        }
+        return invocation_of(job);
     }
     refuse_odd_pairs(given)?;
     // The config file's options first: the last one given counts.
@@ -243,8 +256,9 @@ where
     })
 }
 
-fn invocation_of(job: Job) -> Invocation {
-    match job {
+fn invocation_of(job: Job) -> Result<Invocation, Refusal> {
+    Ok(match job {
+        Job::Measure(_) => return Err(conflict("\"measure\" comes first, then whom to measure, then options.")),
         Job::Devices { host } => Invocation::Devices { host },
         Job::Ctl(ctl) => Invocation::Ctl { instance: ctl.instance, line: ctl.words.join(" ") },
         Job::Id => Invocation::Id,
@@ -253,7 +267,7 @@ fn invocation_of(job: Job) -> Invocation {
         Job::Config => Invocation::Config,
         Job::Completions { shell } => Invocation::Completions(shell),
         Job::Man => Invocation::Man,
-    }
+    })
 }
 
 /// What contradicts itself when typed together. What the config file says is no contradiction: the command line wins over it.

@@ -16,7 +16,7 @@ use crate::os::signals::Signals;
 use crate::os::sound::{Backend, Sound};
 use crate::os::{files, socket, stderr};
 use crate::session::KnownPeers;
-use crate::ui::plain::{Mode, Output};
+use crate::ui::plain::{Measurement, Mode, Output};
 use crate::ui::{self, Link, UiOptions};
 use crate::wire::sdp;
 
@@ -34,6 +34,7 @@ pub fn run() -> anyhow::Result<()> {
         Invocation::Screen(start, options) => screen(start, options),
         Invocation::Plain(start) => plain(start, Mode::Plain),
         Invocation::Json(start) => plain(start, Mode::Json),
+        Invocation::Measure(start, measurement) => measure(start, &measurement),
         Invocation::Devices { host } => devices(host.as_deref()),
         Invocation::Ctl { instance, line } => control::ask(instance, &line, &mut io::stdout()),
         Invocation::Id => print(trust::id()?.as_bytes()),
@@ -157,6 +158,24 @@ fn screen(start_with: Start, options: UiOptions) -> anyhow::Result<()> {
     let settings = start_with.settings.clone();
     let running = start(start_with, trust)?;
     ui::run(link(&running, &settings), options)
+}
+
+fn measure(mut start_with: Start, measurement: &Measurement) -> anyhow::Result<()> {
+    let trust = trust::gather(&start_with.passphrase)?;
+    let _log = start_log(&start_with)?;
+    let _hush = Hush::begin();
+    // Beside a voicetui that runs here and has the port.
+    if socket::bind(start_with.settings.bind, start_with.settings.port).is_err() {
+        start_with.settings.port = 0;
+    }
+    let settings = start_with.settings.clone();
+    let running = start(start_with, trust)?;
+    let quit = running.engine.commander();
+    let _signals = Signals::watch(move || {
+        let _ = quit.send(Command::Quit);
+    })
+    .context("the signals cannot be watched")?;
+    ui::plain::measure(&link(&running, &settings), measurement, &mut io::stdout().lock())
 }
 
 fn plain(start_with: Start, mode: Mode) -> anyhow::Result<()> {

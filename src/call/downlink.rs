@@ -33,6 +33,7 @@ mod bursts;
 mod commands;
 mod control;
 mod incoming;
+mod measure;
 mod media;
 mod missing;
 mod peer;
@@ -65,6 +66,7 @@ use crate::session::Sessions;
 use crate::units::{Format, MAX_PEERS, PeerId, Slept, Ssrc, UNSEEN_MAX};
 use crate::wire::app::caps;
 use crate::wire::{self, Kind};
+pub use measure::Consent;
 use media::{Arrival, Dropped};
 use peer::{Peer, Via};
 use report::{Author, Outbox};
@@ -126,6 +128,8 @@ pub struct Downlink {
     /// When it rang, latest last: a flood of callers rings no more often than people could call.
     rings: VecDeque<Instant>,
     recorder: Recorder,
+    /// Whether peers may measure the delay.
+    consent: Consent,
 }
 
 impl Downlink {
@@ -135,7 +139,7 @@ impl Downlink {
         const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
         let cname = (0..16).map(|_| char::from(LETTERS[rng.random_range(0..LETTERS.len())])).collect();
         // Whoever asks for a packet again tells everybody on the way that it carried voice: in private nobody asks or answers.
-        let caps = if config.private { caps::RED } else { caps::RED | caps::NACK };
+        let caps = caps::MEASURE | if config.private { caps::RED } else { caps::RED | caps::NACK };
         let author = Author { cname, name: config.name.clone(), clock: config.clock, capture_delay_ms: None, caps };
         let sessions = Sessions::new(config.local.clone(), StdRng::from_rng(&mut rng));
         Self {
@@ -156,6 +160,7 @@ impl Downlink {
             last_refused: None,
             rings: VecDeque::new(),
             recorder: Recorder::default(),
+            consent: Consent::default(),
         }
     }
 

@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 
+use super::measure::Order;
 use super::plan::{Resend, SendPlan};
 use super::quality::Rating;
 use super::state::CallState;
@@ -75,6 +76,15 @@ pub enum Event {
     Gone {
         id: PeerId,
     },
+    /// For the probe on the sender's thread: `None` means measure no more.
+    Measure {
+        id: PeerId,
+        order: Option<Order>,
+    },
+    /// The delay is not measured, though it was asked for; one whole sentence.
+    MeasureFailed {
+        sentence: String,
+    },
     /// Somebody called and was not answered; the shell stamps the time.
     Missed {
         address: String,
@@ -101,8 +111,14 @@ impl Event {
             | Self::Resend(id, _)
             | Self::PlayoutOpen(id)
             | Self::PlayoutClose(id)
+            | Self::Measure { id, .. }
             | Self::Gone { id } => Some(*id),
-            Self::Resolve { .. } | Self::KeyChanged { .. } | Self::Missed { .. } | Self::Info(_) | Self::Problem(_) => None,
+            Self::Resolve { .. }
+            | Self::KeyChanged { .. }
+            | Self::Missed { .. }
+            | Self::MeasureFailed { .. }
+            | Self::Info(_)
+            | Self::Problem(_) => None,
         }
     }
 }

@@ -118,6 +118,14 @@ pub struct Options {
     private: bool,
     #[arg(long, hide = true, overrides_with = "private")]
     no_private: bool,
+    /// Peers in a call may measure its delay ("voicetui measure"), once the call is answered
+    ///
+    /// While one does, chirps leave in place of the microphone, which is not on air, and nothing is played; the screen says so. The talk key
+    /// ends it. Only in sealed calls, and only while nobody else is in the call. The command answer-measure changes it.
+    #[arg(long, help_heading = "Call", overrides_with = "no_answer_measure")]
+    answer_measure: bool,
+    #[arg(long, hide = true, overrides_with = "answer_measure")]
+    no_answer_measure: bool,
     /// Ask for a passphrase that both sides of a sealed call must have; it is not shown
     ///
     /// Where it can neither be typed nor be in a file, the variable VOICETUI_PASSPHRASE holds it. "voicetui passphrase" makes one of six
@@ -211,6 +219,7 @@ impl Options {
             open_on_answer: self.open_on_answer,
             allow_unsealed: self.allow_unsealed,
             private: self.private,
+            answer_measure: self.answer_measure,
             bitrate: self.bitrate,
             frame_ms: self.frame,
             talk_timeout: self.talk_timeout,

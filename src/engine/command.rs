@@ -75,6 +75,13 @@ pub enum Command {
     },
     /// What the playout delay of every peer may be.
     Delay(DelayBounds),
+    /// Measures the delay of a call, with so many trials; a [`super::Notice::Measured`] says what came of it.
+    Measure {
+        target: Target,
+        trials: u16,
+    },
+    /// Whether peers in a call may measure its delay.
+    AnswerMeasure(Switch),
     /// Asks for a [`super::Notice::Stats`].
     Stats,
     Record(Switch),
@@ -95,8 +102,12 @@ pub enum Command {
 pub const WORDS: &str = "call ADDRESS [sealed|rtp|pcm], hangup [PEER], answer [PEER], decline [PEER], admit [PEER], block [PEER], \
     clear [PEER], verify [PEER], unverify [PEER], unblock NAME, ring NAME, forget NAME, rename NAME NEW, peers, reread, talk on|off|toggle, \
     open on|off|toggle, \
-    mute on|off|toggle, deafen on|off|toggle, volume [PEER] 0-200, delay auto|MS|MIN..MAX, stats, record on|off|toggle, dump FILE, \
+    mute on|off|toggle, deafen on|off|toggle, volume [PEER] 0-200, delay auto|MS|MIN..MAX, measure [PEER], \
+    answer-measure on|off|toggle, stats, record on|off|toggle, dump FILE, \
     input DEVICE, output DEVICE, host HOST, devices, quit";
+
+/// Trials of a measurement, unless asked for otherwise.
+pub const MEASURE_TRIALS: u16 = 20;
 
 /// Longest line that is looked at, bytes.
 pub const LINE_MAX: usize = 1_024;
@@ -140,6 +151,8 @@ impl Command {
             "dump" => Ok(Self::Dump(value(word, rest, "the file to write")?.into())),
             "volume" => parse_volume(rest),
             "delay" => rest.parse().map(Self::Delay).map_err(|error: String| format!("\"delay\" is refused: {error}.")),
+            "measure" => Ok(Self::Measure { target: target(rest), trials: MEASURE_TRIALS }),
+            "answer-measure" => Ok(Self::AnswerMeasure(switch(word, rest)?)),
             "input" => Ok(Self::Input(value(word, rest, "a device of \"devices\", or default")?)),
             "output" => Ok(Self::Output(value(word, rest, "a device of \"devices\", or default")?)),
             "host" => Ok(Self::Host(value(word, rest, "an audio host of \"devices\"")?)),
@@ -247,6 +260,8 @@ mod tests {
             ("volume 80", Command::Volume { target: Target::All, percent: 80 }),
             ("volume Front door 150%", Command::Volume { target: named("Front door"), percent: 150 }),
             ("delay 40..", Command::Delay(DelayBounds { min_ms: 40, ..DelayBounds::default() })),
+            ("measure workshop", Command::Measure { target: named("workshop"), trials: 20 }),
+            ("answer-measure on", Command::AnswerMeasure(Switch::On)),
             ("stats", Command::Stats),
             ("record toggle", Command::Record(Switch::Toggle)),
             ("dump /tmp/a bad call.trace ", Command::Dump("/tmp/a bad call.trace".into())),

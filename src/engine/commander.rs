@@ -48,6 +48,10 @@ impl Commander {
                 self.controls.set_deafened(switch.apply(self.controls.deafened()));
                 Ok(())
             }
+            Command::AnswerMeasure(switch) => {
+                self.controls.set_answers_measuring(switch.apply(self.controls.answers_measuring()));
+                Ok(())
+            }
             Command::Record(switch) => self.hand(&self.disk, DiskCommand::Record(switch)),
             Command::Known(edit) => self.hand(&self.disk, DiskCommand::Ledger(LedgerJob::Edit(edit))),
             Command::ListKnown => self.hand(&self.disk, DiskCommand::Ledger(LedgerJob::List)),
@@ -74,6 +78,7 @@ impl Commander {
             | Command::Block(_)
             | Command::Verify(..)
             | Command::Clear(_)
+            | Command::Measure { .. }
             | Command::Volume { .. }
             | Command::Dump(_) => {
                 self.hand(&self.call, command)?;

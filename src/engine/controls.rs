@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering::Re
 use std::time::{Duration, Instant};
 
 use super::DelayBounds;
+use crate::call::Phase;
 use crate::units::{MAX_PEERS, PeerId};
 
 /// Who can hold this side's microphone on air. Each has its own lease; nobody outside this enum can.
@@ -47,6 +48,9 @@ pub struct Controls {
     peer_muted: AtomicU32,
     /// The bounds of the playout delay in one word: least above, most below.
     delay: AtomicU32,
+    /// What is measured of the call's delay, 0 for nothing; and whether peers may measure it.
+    measuring: AtomicU8,
+    answers_measuring: AtomicBool,
 }
 
 impl Default for Controls {
@@ -70,6 +74,8 @@ impl Controls {
             peer_volume: std::array::from_fn(|_| AtomicU8::new(100)),
             peer_muted: AtomicU32::new(0),
             delay: AtomicU32::new(delay_word(DelayBounds::default())),
+            measuring: AtomicU8::new(0),
+            answers_measuring: AtomicBool::new(false),
         }
     }
 
@@ -179,6 +185,26 @@ impl Controls {
 
     pub fn set_delay(&self, bounds: DelayBounds) {
         self.delay.store(delay_word(bounds), Relaxed);
+    }
+
+    /// What is being measured: then chirps leave in place of the microphone, and nothing is played.
+    #[must_use]
+    pub fn measuring(&self) -> Option<Phase> {
+        Phase::from_byte(self.measuring.load(Relaxed))
+    }
+
+    pub fn set_measuring(&self, phase: Option<Phase>) {
+        self.measuring.store(phase.map_or(0, |phase| phase as u8), Relaxed);
+    }
+
+    /// Whether peers in a call may measure its delay.
+    #[must_use]
+    pub fn answers_measuring(&self) -> bool {
+        self.answers_measuring.load(Relaxed)
+    }
+
+    pub fn set_answers_measuring(&self, answers: bool) {
+        self.answers_measuring.store(answers, Relaxed);
     }
 
     /// Output volume of everything, percent.

@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 
 use super::Sealed;
 use crate::call::trust::KnownPeer;
-use crate::call::{CallState, PublicKey};
+use crate::call::{CallState, PublicKey, Trials};
 pub use crate::os::sound::{DeviceEntry, Direction};
 use crate::units::{Format, PeerId};
 
@@ -107,6 +107,8 @@ pub enum Notice {
         file: PathBuf,
         result: Result<String, String>,
     },
+    /// What was measured of a call's delay, or why it was not; one sentence.
+    Measured(Result<Trials, String>),
     /// The machine slept this long.
     Slept(Duration),
     /// Somebody asked for a stats line (the watcher makes it from its snapshot).

@@ -60,6 +60,8 @@ pub struct Playback {
     changes: Consumer<Change>,
     back: Producer<Box<Slot>>,
     far: FarWriter,
+    /// The mix as it would be played, while a delay is measured.
+    ear: FarWriter,
     scratch: Box<[f32; BLOCK_MAX]>,
     /// The callback being served, the samples it has had, and how many of all peers' were concealment.
     callback: Option<Instant>,
@@ -74,6 +76,7 @@ impl Playback {
         let (changes_in, changes) = RingBuffer::new(CHANGES_MAX);
         let (back, back_out) = RingBuffer::new(SLOTS_MAX);
         let (far, far_out) = FarWriter::new();
+        let (ear, ear_out) = FarWriter::new();
         let playback = Self {
             meters,
             controls,
@@ -82,12 +85,13 @@ impl Playback {
             changes,
             back,
             far,
+            ear,
             scratch: Box::new([0.0; BLOCK_MAX]),
             callback: None,
             filled: 0,
             concealed: 0,
         };
-        (playback, PlaybackHandle::new(changes_in, back_out, far_out))
+        (playback, PlaybackHandle::new(changes_in, back_out, far_out, ear_out))
     }
 
     /// Mixes the next `out.len()` samples (48 kHz mono, any length); `now` is the callback's time. A callback may ask in
@@ -101,6 +105,11 @@ impl Playback {
         for block in out.chunks_mut(BLOCK_MAX) {
             self.mix(block, now);
             let heard_at = now + Duration::from_secs_f32(card_ms / 1_000.0) + duration(self.filled);
+            if self.controls.measuring().is_some() {
+                // Measured where it would leave, and not played: nobody can make a chirp sound here by asking for one.
+                self.ear.write(block, heard_at);
+                block.fill(0.0);
+            }
             self.far.write(block, heard_at);
             self.filled += block.len();
         }

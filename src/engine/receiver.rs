@@ -21,7 +21,7 @@ use super::roster::Roster;
 use super::sender::{SentBoard, ToSender};
 use super::tap::{TAP_SAMPLES, tap};
 use super::{Air, Command, Controls, Meters, Notice, Notices, PublicKey, Stack, Target};
-use crate::call::{CallState, Downlink, Event, KnownPeers, PlayoutView, Quality, SendFailure};
+use crate::call::{CallState, Consent, Downlink, Event, KnownPeers, PlayoutView, Quality, SendFailure};
 use crate::os::clock::SleepWatch;
 use crate::os::priority;
 use crate::os::socket::{self, Mapping};
@@ -109,6 +109,7 @@ impl ReceiverThread {
             self.take_counts();
             self.downlink.handle_timeout(Instant::now());
             self.drain(&mut buffer);
+            self.watch_measuring();
             self.publish();
         }
         self.downlink.hangup_all(Instant::now());
@@ -188,6 +189,11 @@ impl ReceiverThread {
                     self.downlink.call_in_the_clear(now, id, matches!(target, Target::Named(_)))?;
                 }
             }
+            Command::Measure { target, trials } => {
+                for id in self.targets(&target, |state| state == CallState::Live)? {
+                    self.downlink.measure(now, id, trials)?;
+                }
+            }
             Command::Volume { target: Target::All, percent } => self.controls.set_volume(percent),
             Command::Volume { target, percent } => {
                 for id in self.targets(&target, |state| state != CallState::Idle)? {
@@ -233,9 +239,25 @@ impl ReceiverThread {
     fn take_handles(&mut self) {
         while let Ok(handle) = self.links.handles.try_recv() {
             let old = std::mem::replace(&mut self.playback, handle);
+            self.lend_ear();
             for id in PeerId::all().filter(|id| old.is_open(*id)) {
                 self.open_playout(id);
             }
+        }
+    }
+
+    /// After the events, so that what they began is not taken for ended.
+    fn watch_measuring(&mut self) {
+        let now = Instant::now();
+        self.downlink.handle_probe(now, self.controls.measuring());
+        let (allowed, talks) = (self.controls.answers_measuring(), self.controls.on_air(now).is_some());
+        self.downlink.handle_consent(now, Consent { allowed, talks });
+    }
+
+    /// The sender hears the loudspeaker while it measures.
+    pub fn lend_ear(&mut self) {
+        if let Some(ear) = self.playback.take_ear() {
+            let _ = self.links.to_sender.try_send(ToSender::Ear(ear));
         }
     }
 
@@ -245,6 +267,7 @@ impl ReceiverThread {
         self.playback.drain();
         self.downlink.handle_capture_delay(self.meters.mic.capture_delay_ms.get());
         let (now, card_ms) = (Instant::now(), self.meters.out.card_delay_ms.get().unwrap_or(0.0));
+
         for id in PeerId::all().filter(|id| self.meters.state(*id) == CallState::Live) {
             self.downlink.handle_sent(id, self.sent[id.slot()].load());
             let (peer, quality) = (self.meters.peer(id), &mut self.qualities[id.slot()]);
@@ -320,6 +343,12 @@ impl ReceiverThread {
                 let _ = self.links.to_sender.try_send(ToSender::Resend(id, resend));
                 self.links.sender.unpark();
             }
+            Event::Measure { id: _, order } => {
+                self.controls.set_measuring(order.map(|order| order.phase));
+                let _ = self.links.to_sender.send(ToSender::Measure(order));
+                self.links.sender.unpark();
+            }
+            Event::MeasureFailed { sentence } => self.tell(Notice::Measured(Err(sentence))),
             Event::PlayoutOpen(id) => self.open_playout(id),
             Event::PlayoutClose(id) => self.playback.close(id),
             Event::Gone { id } => {

@@ -8,13 +8,15 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender};
 use crossbeam_utils::atomic::AtomicCell;
+use rtrb::Consumer;
 
 use super::devices::MicReader;
 use super::hints::failure;
+use super::playback::FarFrame;
 use super::tap::TapWriter;
-use super::{Controls, Meters, Notice, Notices};
+use super::{Controls, Measuring, Meters, Notice, Notices};
 use crate::audio::process::Chain;
-use crate::call::{Resend, SendFailure, SendPlan, SentCounts, Uplink};
+use crate::call::{Order, Resend, SendFailure, SendPlan, SentCounts, Uplink};
 use crate::os::priority;
 use crate::os::socket::Mapping;
 use crate::units::{FRAME_DURATION, FRAME_SAMPLES, MAX_PEERS, PeerId};
@@ -26,18 +28,23 @@ const NAP: Duration = Duration::from_millis(100);
 pub type SentBoard = [AtomicCell<SentCounts>; MAX_PEERS];
 
 /// What the receiver asks of the sender.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub enum ToSender {
     /// How to send to this peer from now on; `None`: no more.
     Plan(PeerId, Option<SendPlan>),
     /// The peer misses these.
     Resend(PeerId, Resend),
+    /// What to measure; `None`: nothing any more.
+    Measure(Option<Order>),
+    /// Where the loudspeaker's sound is heard for it.
+    Ear(Consumer<FarFrame>),
 }
 
 /// Everything the sender thread owns.
 pub struct SenderThread {
     pub uplink: Uplink,
     pub process: Chain,
+    pub measuring: Measuring,
     pub mic: MicReader,
     pub asked: Receiver<ToSender>,
     pub failures: Sender<(SocketAddr, SendFailure)>,
@@ -71,7 +78,7 @@ impl SenderThread {
             if self.meters.mic.on_air.load(Relaxed) && last_frame.elapsed() > NAP {
                 // The microphone is gone in mid-word: the spurt ends with silence, and the screen stops saying ON AIR.
                 frame.fill(0.0);
-                self.send_frame(&frame, Instant::now(), false);
+                self.send_frame(&frame, Instant::now(), false, false);
             }
             thread::park_timeout(NAP);
         }
@@ -85,6 +92,8 @@ impl SenderThread {
                     self.uplink.handle_plan(id, plan);
                     self.publish(id);
                 }
+                ToSender::Measure(order) => self.measuring.handle_order(order),
+                ToSender::Ear(ear) => self.measuring.set_ear(ear),
                 ToSender::Resend(id, resend) => {
                     let Self { uplink, socket, mapping, failures, meters, .. } = self;
                     let mut send = |_, to, datagram: &[u8]| send_to(socket, *mapping, meters, failures, to, datagram);
@@ -98,12 +107,17 @@ impl SenderThread {
     /// `captured`: when the frame's first sample was in the air.
     fn handle_frame(&mut self, frame: &mut [f32; FRAME_SAMPLES], captured: Instant) {
         self.process.process(frame, None);
-        let captured = captured + FRAME_DURATION;
-        let on_air = self.controls.on_air(captured).is_some();
-        self.send_frame(frame, captured, on_air);
+        let ended = captured + FRAME_DURATION;
+        let talks = self.controls.on_air(ended).is_some();
+        let measured = self.measuring.handle_frame(frame, captured, talks);
+        self.send_frame(frame, ended, measured.unwrap_or(talks), measured.is_some());
+        if let Some(result) = self.measuring.poll_result() {
+            self.notices.announce(Notice::Measured(result));
+        }
     }
 
-    fn send_frame(&mut self, frame: &[f32; FRAME_SAMPLES], captured: Instant, on_air: bool) {
+    /// `is_probe`: what leaves is no sound of the microphone.
+    fn send_frame(&mut self, frame: &[f32; FRAME_SAMPLES], captured: Instant, on_air: bool, is_probe: bool) {
         let (socket, mapping, failures, meters) = (&self.socket, self.mapping, &self.failures, &self.meters);
         let mut send = |_, to, datagram: &[u8]| send_to(socket, mapping, meters, failures, to, datagram);
         let leaves = self.uplink.handle_frame(frame, captured, on_air, &mut send);
@@ -115,7 +129,7 @@ impl SenderThread {
         if leaves || self.uplink.is_private() {
             PeerId::all().for_each(|id| self.publish(id));
         }
-        self.set_on_air(leaves);
+        self.set_on_air(leaves && !is_probe);
     }
 
     fn publish(&self, id: PeerId) {

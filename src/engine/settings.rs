@@ -51,6 +51,8 @@ pub struct Settings {
     pub open_on_answer: bool,
     /// Open audio from anybody is heard without ringing.
     pub allow_unsealed: bool,
+    /// Peers in a call may measure its delay.
+    pub answer_measure: bool,
     /// Sealed calls send all the time, in datagrams of one length.
     pub private: bool,
     /// Opus bit rate, bit/s.
@@ -90,6 +92,7 @@ impl Default for Settings {
             auto_answer: AutoAnswer::None,
             open_on_answer: false,
             allow_unsealed: false,
+            answer_measure: false,
             private: false,
             bitrate: 48_000,
             frame_ms: 10,

@@ -167,6 +167,8 @@ pub struct Snapshot {
     pub mic_running: bool,
     pub muted: bool,
     pub deafened: bool,
+    /// A delay is being measured: chirps leave in place of the microphone.
+    pub measuring: bool,
     pub volume: u8,
     /// What the user wants of the playout delay.
     pub delay: DelayBounds,
@@ -203,6 +205,7 @@ impl Snapshot {
             mic_running: meters.mic.running.load(Relaxed),
             muted: controls.muted(),
             deafened: controls.deafened(),
+            measuring: controls.measuring().is_some(),
             volume: controls.volume(),
             delay: controls.delay(),
             mic_level: meters.mic.peak.take(),

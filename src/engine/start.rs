@@ -21,7 +21,8 @@ use super::receiver::{Links, ReceiverThread, SOCKET, WAKER};
 use super::sender::{SenderThread, SentBoard, ToSender};
 use super::tap::{TAP_SAMPLES, TapWriter, tap};
 use super::{
-    Air, AutoAnswer, Command, CommandInput, Controls, Meters, Notice, Notices, OpenRules, Settings, Trust, resolver, roster::Roster,
+    Air, AutoAnswer, Command, CommandInput, Controls, Measuring, Meters, Notice, Notices, OpenRules, Settings, Trust, resolver,
+    roster::Roster,
 };
 use crate::audio::process::Chain;
 use crate::call::{Downlink, DownlinkConfig, SendFailure, Uplink, UplinkConfig};
@@ -94,6 +95,7 @@ impl Engine {
             trust,
         };
         frame.controls.set_delay(frame.settings.delay);
+        frame.controls.set_answers_measuring(frame.settings.answer_measure);
         if let Some(sentence) = &frame.trust.warning {
             frame.notices.problem(sentence.clone());
         }
@@ -200,7 +202,8 @@ impl Frame {
             notices: self.notices.clone(),
             sender: sender.thread().clone(),
         };
-        let receiver = self.receiver(poll, socket, handle, links)?;
+        let mut receiver = self.receiver(poll, socket, handle, links)?;
+        receiver.lend_ear();
         threads.push(spawn(self.mourner("receiver"), move || receiver.run())?);
         threads.push(sender);
         let waker = Arc::clone(&self.waker);
@@ -272,6 +275,7 @@ impl Frame {
         Ok(SenderThread {
             uplink,
             process: Chain::default(),
+            measuring: Measuring::new(Arc::clone(&self.controls)),
             mic,
             asked,
             failures,

@@ -268,6 +268,10 @@ impl App {
             }
             Notice::Dumped { result: Err(sentence), .. } | Notice::Problem(sentence) => self.say(&sentence, Tone::Problem, now),
             Notice::Dumped { result: Ok(sentence), .. } | Notice::Info(sentence) => self.say(&sentence, Tone::Info, now),
+            Notice::Measured(result) => {
+                let tone = if result.is_ok() { Tone::Info } else { Tone::Problem };
+                self.say(&text::measured(&result), tone, now);
+            }
             Notice::Quit => self.effects.push_back(Effect::Quit),
             // The snapshot says these.
             Notice::PeerFormat { .. } | Notice::OnAir(_) | Notice::Microphone(_) | Notice::Stats | Notice::Known(_) => {}
@@ -429,6 +433,9 @@ impl App {
         };
         if snapshot.on_air {
             return format!("(ON AIR) {with}voicetui");
+        }
+        if snapshot.measuring {
+            return format!("(measuring) {with}voicetui");
         }
         if let Some(peer) = self.ringing(snapshot) {
             return format!("{} is calling - voicetui", self.name(peer.id));

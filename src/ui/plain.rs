@@ -3,6 +3,7 @@
 //! Every JSON line has `event` and `time` (RFC 3339 with offset); the other fields of each event stand in [`EVENTS`].
 
 mod json;
+mod measure;
 mod output;
 mod words;
 
@@ -13,6 +14,7 @@ use crossbeam_channel::RecvTimeoutError;
 use jiff::Zoned;
 
 pub use json::EVENTS;
+pub use measure::{Measurement, measure};
 pub use output::Output;
 
 use super::Link;

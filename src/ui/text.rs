@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
-use crate::engine::{CallState, PeerSnapshot, Reason, Sealed, SendReason, Sending, Why};
+use crate::engine::{CallState, PeerSnapshot, Reason, Sealed, SendReason, Sending, Summary, Trials, Why};
 use crate::units::{Format, Level};
 
 /// Longest text of a peer that is drawn, characters.
@@ -261,6 +261,18 @@ pub fn key_changed(address: &str, verified: bool) -> [String; 2] {
         ),
         format!("voicetui peers forget {address}"),
     ]
+}
+
+/// What came of a measurement, in a sentence.
+pub fn measured(result: &Result<Trials, String>) -> String {
+    let trials = match result {
+        Ok(trials) => trials,
+        Err(sentence) => return sentence.clone(),
+    };
+    let Some(steady) = Summary::of(&trials.steady) else { return "No chirp came back: the delay is not known.".into() };
+    let confidence = steady.confidence_ms.map(|(low, high)| format!(" ({low:.1} to {high:.1})")).unwrap_or_default();
+    let access = Summary::of(&trials.keyed).map(|keyed| format!(", from the key to the ear {:.1} ms", keyed.median_ms)).unwrap_or_default();
+    format!("Measured: mouth to ear {:.1} ms{confidence}{access}; {} of {} chirps lost.", steady.median_ms, steady.lost, steady.trials)
 }
 
 #[cfg(test)]

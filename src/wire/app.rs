@@ -23,6 +23,8 @@ pub mod caps {
     pub const RED: u32 = 1;
     /// Answers a generic NACK (RFC 4585) with a retransmission (RFC 4588) of payload type 62, under the SSRC after the media's.
     pub const NACK: u32 = 1 << 1;
+    /// Answers [`super::Tlv::Measure`], if only by refusing.
+    pub const MEASURE: u32 = 1 << 2;
 }
 
 /// Where the sender of it stands in the call, in its own words.
@@ -65,7 +67,7 @@ pub enum Tlv<'a> {
     /// Wants a [`Tlv::Pong`] with the same number.
     Ping(u64),
     Pong(u64),
-    /// Of a measurement that both sides run.
+    /// Of a measurement that both sides run: see [`super::measure::Measure`].
     Measure(&'a [u8]),
     /// Which call this is about: random numbers of the sender's own side of it (`ours`), and of the other side as last heard
     /// (`yours`, 0 for none). Who was never there cannot say it, and a call that ended says nothing to the next.

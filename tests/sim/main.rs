@@ -9,6 +9,7 @@ mod formats;
 mod hostile;
 mod hour;
 mod losses;
+mod measure;
 mod models;
 mod net;
 mod node;

@@ -8,12 +8,12 @@ use std::time::{Duration, Instant};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use voicetui::audio::resample::{Puller, Resampler};
-use voicetui::call::{CallState, Downlink, DownlinkConfig, Event, Identity, PlayoutView, Reason, Uplink, UplinkConfig};
+use voicetui::call::{CallState, Consent, Downlink, DownlinkConfig, Event, Identity, PlayoutView, Reason, Uplink, UplinkConfig};
 use voicetui::engine::playback::{Playback, PlaybackHandle};
 use voicetui::engine::tap::tap;
-use voicetui::engine::{Air, Controls, Holder, Meters, OpenRules};
+use voicetui::engine::{Air, Controls, Holder, Measuring, Meters, OpenRules, Trials};
 use voicetui::playout::{Config, Origin};
-use voicetui::units::{FRAME_SAMPLES, Format, PeerId, SAMPLE_RATE};
+use voicetui::units::{FRAME_DURATION, FRAME_SAMPLES, Format, PeerId, SAMPLE_RATE};
 use zeroize::Zeroizing;
 
 use crate::net::Net;
@@ -61,6 +61,9 @@ pub struct Node {
     pub handle: PlaybackHandle,
     pub controls: Arc<Controls>,
     pub meters: Arc<Meters>,
+    pub measuring: Measuring,
+    /// What was measured, or why not.
+    pub measured: Vec<Result<Trials, String>>,
     /// What opens the microphone besides the key.
     pub air: Air,
     pub mic: Card,
@@ -99,7 +102,9 @@ impl Node {
         config.bound = address;
         set(&mut config);
         let (controls, meters) = (Arc::new(Controls::new(start)), Arc::new(Meters::new(start)));
-        let (playback, handle) = Playback::new(meters.clone(), controls.clone());
+        let (playback, mut handle) = Playback::new(meters.clone(), controls.clone());
+        let mut measuring = Measuring::new(controls.clone());
+        measuring.set_ear(handle.take_ear().expect("an ear"));
         let uplink = Uplink::with_encoder(UplinkConfig::default(), StdRng::seed_from_u64(seed), coder).expect("an uplink");
         Self {
             address,
@@ -111,6 +116,8 @@ impl Node {
             air: Air::new(controls.clone(), OpenRules::default()),
             controls,
             meters,
+            measuring,
+            measured: Vec::new(),
             mic: Card::new(start, 240),
             card: Card::new(start, 240),
             from_mic: Resampler::new(SAMPLE_RATE, SAMPLE_RATE).expect("the same rate"),
@@ -197,9 +204,11 @@ impl Node {
             self.said.extend_from_slice(&block);
         }
         while self.gathered.len() >= FRAME_SAMPLES {
-            let frame = std::array::from_fn(|n| self.gathered[n]);
+            let mut frame = std::array::from_fn(|n| self.gathered[n]);
             self.gathered.drain(..FRAME_SAMPLES);
-            let (from, on_air) = (self.address, self.controls.on_air(now).is_some());
+            let (from, talks) = (self.address, self.controls.on_air(now).is_some());
+            let on_air = self.measuring.handle_frame(&mut frame, now - FRAME_DURATION, talks).unwrap_or(talks);
+            self.measured.extend(self.measuring.poll_result());
             self.uplink.handle_frame(&frame, now, on_air, &mut |_, to, bytes| net.send(now, from, to, bytes));
         }
         for id in PeerId::all() {
@@ -243,6 +252,11 @@ impl Node {
                 Event::PlayoutOpen(id) => {
                     self.handle.open(*id, self.playout, tap(16).0).expect("a playout");
                 }
+                Event::Measure { order, .. } => {
+                    self.controls.set_measuring(order.map(|order| order.phase));
+                    self.measuring.handle_order(*order);
+                }
+                Event::MeasureFailed { sentence } => self.measured.push(Err(sentence.clone())),
                 Event::PlayoutClose(id) => self.handle.close(*id),
                 Event::State { id, state } => {
                     self.states.insert(*id, *state);
@@ -272,6 +286,10 @@ impl Node {
             net.send(now, self.address, to, &buffer[..len]);
         }
         self.handle.drain();
+        // As the receiver thread does after the events.
+        self.downlink.handle_probe(now, self.controls.measuring());
+        let (allowed, talks) = (self.controls.answers_measuring(), self.controls.on_air(now).is_some());
+        self.downlink.handle_consent(now, Consent { allowed, talks });
     }
 
     pub fn key(&self, on: bool) {

@@ -110,6 +110,11 @@ fn compound(write: impl FnOnce(&mut rtcp::Writer<'_>) -> Result<(), voicetui::wi
 
 /// A word of the call, with all else that a voicetui can state.
 pub fn words(word: CallWord, yours: u32) -> Vec<u8> {
+    asks(word, yours, b"\x01\0\0\0\x09\x01")
+}
+
+/// The same, and that of measuring.
+pub fn asks(word: CallWord, yours: u32, measure: &[u8]) -> Vec<u8> {
     let mut body = [0; 128];
     let mut statements = app::Writer::new(&mut body);
     let all = [
@@ -123,6 +128,7 @@ pub fn words(word: CallWord, yours: u32) -> Vec<u8> {
         Tlv::Ping(9),
         Tlv::Pong(9),
         Tlv::Measure(b"talk on"),
+        Tlv::Measure(measure),
     ];
     all.into_iter().for_each(|statement| statements.put(statement).expect("room"));
     let len = statements.finish();

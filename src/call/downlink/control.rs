@@ -125,6 +125,9 @@ impl Downlink {
         if let Some(word) = said.word {
             self.handle_word(now, id, word, names_us);
         }
+        if let Some(measure) = said.measure.filter(|_| via.session.is_some() && names_us) {
+            self.take_measure(now, id, measure);
+        }
     }
 
     fn handle_word(&mut self, now: Instant, id: PeerId, word: CallWord, names_us: bool) {

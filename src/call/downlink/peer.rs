@@ -4,6 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 
 use super::adapt::{Armour, Choice};
+use super::measure::Measuring;
 use super::media::Media;
 use crate::call::event::PlayoutView;
 use crate::call::plan::{SendPlan, SentCounts};
@@ -52,12 +53,14 @@ pub(super) enum Timer {
     NoSeal,
     /// ... and another address of that name may.
     NextAddress,
+    /// A measurement has no answer, or nobody asks for it any more.
+    MeasureEnds,
     /// The slot becomes free.
     Leaves,
 }
 
 impl Timer {
-    pub(super) const ALL: [Self; 10] = [
+    pub(super) const ALL: [Self; 11] = [
         Self::Report,
         Self::Asks,
         Self::RingEnds,
@@ -67,6 +70,7 @@ impl Timer {
         Self::ByeStands,
         Self::NoSeal,
         Self::NextAddress,
+        Self::MeasureEnds,
         Self::Leaves,
     ];
 }
@@ -180,6 +184,7 @@ pub(super) struct Peer {
     pub capture_delay_ms: Option<f32>,
     pub playout_delay_ms: Option<f32>,
     pub heard_lost_percent: Option<f32>,
+    pub measuring: Measuring,
 }
 
 impl Peer {
@@ -230,6 +235,7 @@ impl Peer {
             capture_delay_ms: None,
             playout_delay_ms: None,
             heard_lost_percent: None,
+            measuring: Measuring::default(),
         }
     }
 
@@ -293,6 +299,7 @@ impl Peer {
             Timer::NoSeal if self.is_unsealed() && !self.sealing.said_unsealed => self.sealing.called.map(|at| at + UNSEALED),
             Timer::NextAddress if self.is_unsealed() && self.candidates.len() > 1 => self.sealing.tried.map(|at| at + NEXT_ADDRESS),
             Timer::NoSeal | Timer::NextAddress => None,
+            Timer::MeasureEnds => self.measuring.due(),
             Timer::Leaves => self.is_ended().then(|| self.entered + LINGER),
         }
     }

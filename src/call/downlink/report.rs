@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use super::bursts::GMIN;
+use super::measure;
 use super::peer::Peer;
 use super::source::Source;
 use crate::call::clock::WallClock;
@@ -13,6 +14,7 @@ use crate::session::keys::OVERHEAD;
 use crate::units::{RtpTime, SAMPLE_RATE, Ssrc};
 use crate::wire::Refused;
 use crate::wire::app::{self, CallWord, Tlv};
+use crate::wire::measure::MEASURE_MAX;
 use crate::wire::parcel;
 use crate::wire::rtcp::{ReportBlock, SenderInfo, Writer, ntp_units};
 use crate::wire::xr::{Dlrr, VoipMetrics};
@@ -135,6 +137,11 @@ impl Author {
             }
             if peer.sealing.session.is_some() && peer.sealing.pong != 0 {
                 writer.put(Tlv::Pong(peer.sealing.pong))?;
+            }
+            if let Some(statement) = measure::statement(peer) {
+                let mut value = [0; MEASURE_MAX];
+                let len = statement.write(&mut value);
+                writer.put(Tlv::Measure(&value[..len]))?;
             }
             if peer.playing && peer.playout.delay_ms > 0.0 {
                 writer.put(Tlv::PlayoutDelay(tenths(peer.playout.delay_ms + peer.playout.card_ms)))?;

@@ -2,6 +2,7 @@
 
 use crate::units::Ssrc;
 use crate::wire::app::{self, CallWord, Tlv};
+use crate::wire::measure::Measure;
 use crate::wire::rtcp::{Compound, Item, SdesItem};
 
 /// The statements of a voicetui.
@@ -20,6 +21,7 @@ pub(super) struct Said<'a> {
     /// To be echoed, and echoed; 0 for none.
     pub ping: u64,
     pub pong: u64,
+    pub measure: Option<Measure>,
 }
 
 /// One compound.
@@ -81,7 +83,8 @@ fn said(tlvs: app::Tlvs<'_>) -> Said<'_> {
             // Of these only what came out of a session is believed.
             Tlv::Ping(number) => said.ping = number,
             Tlv::Pong(number) => said.pong = number,
-            Tlv::Recording(_) | Tlv::Measure(_) => {}
+            Tlv::Measure(value) => said.measure = Measure::parse(value),
+            Tlv::Recording(_) => {}
         }
     }
     said

@@ -28,6 +28,7 @@ impl Downlink {
         self.sessions.handle_timeout(now);
         self.take_session_events(now);
         self.recorder.forget(now);
+        self.tend_measuring(now);
         for id in PeerId::all().chain(PeerId::unseen()) {
             if let Some(peer) = self.peers[id.slot()].as_deref().filter(|peer| peer.playing) {
                 self.recorder.view(now, id, peer.playout, peer.rtt_ms);
@@ -61,6 +62,7 @@ impl Downlink {
             Timer::ByeStands => self.end(now, id, Reason::PeerHungUp),
             Timer::NoSeal => self.say_unsealed(id),
             Timer::NextAddress => self.try_next_address(now, id),
+            Timer::MeasureEnds => self.tend_measuring(now),
             Timer::Leaves => {
                 self.close_session(id);
                 self.peers[id.slot()] = None;

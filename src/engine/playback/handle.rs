@@ -45,14 +45,15 @@ pub struct PlaybackHandle {
     changes: Producer<Change>,
     back: Consumer<Box<Slot>>,
     far: Option<Consumer<FarFrame>>,
+    ear: Option<Consumer<FarFrame>>,
     packets: [Option<Producer<Packet>>; MAX_PEERS],
     /// Slots made and not yet come back.
     alive: usize,
 }
 
 impl PlaybackHandle {
-    pub(super) fn new(changes: Producer<Change>, back: Consumer<Box<Slot>>, far: Consumer<FarFrame>) -> Self {
-        Self { changes, back, far: Some(far), packets: Default::default(), alive: 0 }
+    pub(super) fn new(changes: Producer<Change>, back: Consumer<Box<Slot>>, far: Consumer<FarFrame>, ear: Consumer<FarFrame>) -> Self {
+        Self { changes, back, far: Some(far), ear: Some(ear), packets: Default::default(), alive: 0 }
     }
 
     /// Makes a peer's playout and sends it to the callback; one that is there already is replaced. `tap`: where the
@@ -119,6 +120,11 @@ impl PlaybackHandle {
     /// The echo reference, for the sender thread; `None` once taken.
     pub fn take_far_end(&mut self) -> Option<Consumer<FarFrame>> {
         self.far.take()
+    }
+
+    /// The mix while a delay is measured, for the sender thread; `None` once taken.
+    pub fn take_ear(&mut self) -> Option<Consumer<FarFrame>> {
+        self.ear.take()
     }
 
     /// The [`super::Playback`] is gone (its device took it along): make a new pair, and open every peer anew.

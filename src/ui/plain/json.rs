@@ -3,8 +3,9 @@
 use jiff::Zoned;
 use serde_json::{Value, json};
 
+use super::measure::figures;
 use crate::engine::report;
-use crate::engine::{DeviceEntry, DeviceStatus, Direction, KnownPeer, Notice, Roster};
+use crate::engine::{DeviceEntry, DeviceStatus, Direction, KnownPeer, Notice, Roster, Summary};
 use crate::units::PeerId;
 
 /// Every event's name, when it comes, and its fields beside `event` and `time`. `peer` is the address as typed, or a caller's IP:port.
@@ -39,6 +40,11 @@ pub const EVENTS: &[(&str, &str, &[&str])] = &[
     ),
     ("devices", "the answer to the command devices: host, direction, id, name, default, detail of each", &["devices"]),
     ("recording", "the files of a recording; none: it ended", &["files"]),
+    (
+        "measured",
+        "the answer to the command measure: trials, lost, median_ms, p95_ms, min_ms, max_ms, confidence_ms (of the median, 95 %) of each, or why it was not measured",
+        &["message", "mouth_to_ear", "access_time"],
+    ),
     ("slept", "the machine was suspended", &["seconds"]),
     ("stats", "each second, and when asked for", &["peers", "on_air", "muted"]),
     ("problem", "a refused command or a failure, in a sentence", &["message"]),
@@ -97,6 +103,11 @@ pub fn event_of(notice: &Notice, roster: &Roster) -> (&'static str, Value) {
         Notice::Recording { files } => {
             ("recording", json!({ "files": files.iter().map(|file| file.display().to_string()).collect::<Vec<_>>() }))
         }
+        Notice::Measured(Ok(trials)) => {
+            let [steady, keyed] = [&trials.steady, &trials.keyed].map(|trials| figures(Summary::of(trials).as_ref()));
+            ("measured", json!({ "message": null, "mouth_to_ear": steady, "access_time": keyed }))
+        }
+        Notice::Measured(Err(sentence)) => ("measured", json!({ "message": sentence, "mouth_to_ear": null, "access_time": null })),
         Notice::Slept(time) => ("slept", json!({ "seconds": (time.as_secs_f64() * 10.0).round() / 10.0 })),
         Notice::Stats => ("stats", json!({})),
         Notice::Dumped { result: Err(sentence), .. } | Notice::Problem(sentence) => ("problem", json!({ "message": sentence })),

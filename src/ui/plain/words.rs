@@ -51,6 +51,7 @@ pub fn sentences(notice: &Notice, roster: &Roster) -> Vec<String> {
             let files: Vec<String> = files.iter().map(|file| file.display().to_string()).collect();
             format!("Recording into {}.", files.join(", "))
         }
+        Notice::Measured(result) => text::measured(result),
         Notice::Slept(time) => format!("The machine slept for {} seconds.", time.as_secs()),
         Notice::Dumped { result: Err(sentence), .. } | Notice::Problem(sentence) => format!("Problem: {sentence}"),
         Notice::Dumped { result: Ok(sentence), .. } | Notice::Info(sentence) => sentence.clone(),
@@ -70,7 +71,7 @@ fn known_words(peer: &KnownPeer) -> String {
     format!("{}: {verified}{calls}{last}, key {}.", peer.names.join(", "), peer.key)
 }
 
-fn state_words(state: CallState, peer: &str) -> String {
+pub(super) fn state_words(state: CallState, peer: &str) -> String {
     match state {
         CallState::Idle => format!("{peer}: idle."),
         CallState::Calling => format!("{peer}: calling."),

@@ -85,6 +85,8 @@ fn microphone(scene: &Scene) -> (String, Style) {
     let glyphs = theme.glyphs;
     if snapshot.on_air {
         (format!(" {} ON AIR ", glyphs.live), theme.on_air)
+    } else if snapshot.measuring {
+        (" MEASURING ".into(), theme.warn)
     } else if matches!(scene.app.devices.input, DeviceStatus::Lost { .. }) && !snapshot.mic_running {
         (" no microphone ".into(), theme.bad)
     } else if snapshot.muted {

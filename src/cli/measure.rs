@@ -1,0 +1,64 @@
+//! `voicetui measure`: a call of its own, with the options of one. Main thread, before all others.
+
+use std::ffi::OsString;
+
+use clap::{ArgMatches, Args, FromArgMatches};
+
+use super::{Cli, Invocation, Job, Options, Passphrase, Refusal, Start, command, conflict, values};
+use crate::config::{Config, ConfigError};
+use crate::engine::command::MEASURE_TRIALS;
+use crate::engine::{AutoAnswer, CommandInput, Settings};
+use crate::ui::plain::Measurement;
+use crate::units::Format;
+
+#[derive(Args, Debug)]
+pub struct MeasureArgs {
+    /// Whom to call; its user answers, and must have said --answer-measure
+    #[arg(value_parser = values::address)]
+    peer: String,
+    /// Trials: of the delay of speech, and of the access time as many again; each takes about a second
+    #[arg(long, value_name = "N", default_value_t = MEASURE_TRIALS, value_parser = clap::value_parser!(u16).range(1..=1_000))]
+    trials: u16,
+    #[command(flatten)]
+    options: Options,
+}
+
+/// `args`: all of the command line; `typed`: what followed the word.
+pub fn parse(args: &[OsString], typed: &ArgMatches, load: impl FnOnce() -> Result<Config, ConfigError>) -> Result<Invocation, Refusal> {
+    let given = |name: &str| typed.value_source(name) == Some(clap::parser::ValueSource::CommandLine);
+    for name in ["demo", "sdp", "plain", "stdin", "open", "auto_answer", "open_on_answer", "allow_unsealed", "answer_measure", "run_for"] {
+        if given(name) {
+            return Err(conflict("\"measure\" calls, measures, prints and ends: of the options it takes those of sound, network and log."));
+        }
+    }
+    let config = load()?;
+    let config = config.args().filter(|(key, _)| !matches!(*key, "plain" | "json")).map(|(_, arg)| arg.into());
+    let merged = args.iter().take(2).cloned().chain(config).chain(args.iter().skip(2).cloned());
+    let Some(Job::Measure(measure)) = Cli::from_arg_matches(&command().try_get_matches_from(merged)?)?.job else {
+        return Err(conflict("\"measure\" comes first, then whom to measure, then options."));
+    };
+    let MeasureArgs { peer, trials, options } = *measure;
+    if given("format") && options.settings().format != Format::Sealed {
+        return Err(conflict("Only sealed calls are measured: in the clear anybody could answer."));
+    }
+    let settings = Settings {
+        format: Format::Sealed,
+        open: false,
+        auto_answer: AutoAnswer::None,
+        open_on_answer: false,
+        allow_unsealed: false,
+        answer_measure: false,
+        commands: CommandInput::None,
+        run_for: None,
+        ctl: false,
+        ..options.settings()
+    };
+    let passphrase = match &options.passphrase_file {
+        _ if options.passphrase => Passphrase::Ask,
+        Some(file) if given("passphrase_file") => Passphrase::File(file.clone()),
+        file => Passphrase::Environment(file.clone()),
+    };
+    let (log, log_level) = (options.log.clone(), options.log_level);
+    let start = Start { settings, call: None, demo: false, passphrase, log, log_level };
+    Ok(Invocation::Measure(start, Measurement { peer, trials, json: options.json }))
+}
