@@ -1,11 +1,16 @@
 //! The real binary, from the outside: what it prints, refuses, and answers to `ctl`.
 
 #[cfg(unix)]
+#[path = "cli/measure.rs"]
+mod measure;
+#[cfg(unix)]
 #[path = "cli/noise.rs"]
 mod noise;
 #[cfg(unix)]
 #[path = "cli/sealed.rs"]
 mod sealed;
+#[path = "sound/steady.rs"]
+mod steady;
 
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;

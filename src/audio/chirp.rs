@@ -14,20 +14,21 @@ use crate::units::{FRAME_SAMPLES, SAMPLE_RATE};
 
 /// Length of a chirp, samples: 200 ms.
 pub const CHIRP_SAMPLES: usize = 9_600;
+/// Length of one at the start of a talk spurt, where playout soon changes the sound's speed: 40 ms.
+pub const SHORT_CHIRP_SAMPLES: usize = 1_920;
 /// Its frequencies, Hz: those of a telephone, inside of which every codec works.
 const BAND_HZ: (f64, f64) = (400.0, 3_400.0);
 /// Its peak: 20 dB below full scale, as loud as somebody who speaks softly.
 const AMPLITUDE: f64 = 0.1;
-/// Both ends rise and fall this long, samples: no click.
-const TAPER: usize = 480;
+/// Both ends rise and fall over this part of it: no click.
+const TAPER: usize = 20;
 /// Samples that become one where it is looked for.
 const COARSE: usize = 6;
-const COARSE_CHIRP: usize = CHIRP_SAMPLES / COARSE;
 const COARSE_FRAME: usize = FRAME_SAMPLES / COARSE;
 /// Frames that a find waits for a better one.
 const WAIT: usize = 2;
-/// Samples of sound that are kept: a chirp, the frames of the wait, and one for the search around it.
-const KEPT: usize = CHIRP_SAMPLES + (WAIT + 2) * FRAME_SAMPLES;
+/// Samples of sound that are kept besides a chirp: the frames of the wait, and one for the search around it.
+const KEPT: usize = (WAIT + 2) * FRAME_SAMPLES;
 /// Normalized correlation from which on it is a chirp. Other sound reaches 0.1, a chirp with a hole of 20 ms 0.9.
 const FOUND: f32 = 0.6;
 /// Below this mean square nothing is looked for: -80 dBFS.
@@ -40,18 +41,19 @@ pub enum Sweep {
     Down,
 }
 
-/// The chirp's [`CHIRP_SAMPLES`] samples at 48 kHz.
+/// A chirp of `length` samples at 48 kHz.
 #[must_use]
-pub fn chirp(sweep: Sweep) -> Vec<f32> {
-    let seconds = CHIRP_SAMPLES as f64 / f64::from(SAMPLE_RATE);
+pub fn chirp(sweep: Sweep, length: usize) -> Vec<f32> {
+    let seconds = length as f64 / f64::from(SAMPLE_RATE);
+    let taper = length / TAPER;
     let (from, to) = if sweep == Sweep::Up { BAND_HZ } else { (BAND_HZ.1, BAND_HZ.0) };
     let sample = |n: usize| {
         let t = n as f64 / f64::from(SAMPLE_RATE);
         let phase = TAU * (from * t + (to - from) * t * t / (2.0 * seconds));
-        let edge = n.min(CHIRP_SAMPLES - 1 - n).min(TAPER) as f64 / TAPER as f64;
+        let edge = n.min(length - 1 - n).min(taper) as f64 / taper as f64;
         (AMPLITUDE * (0.5 - 0.5 * (PI * edge).cos()) * phase.sin()) as f32
     };
-    (0..CHIRP_SAMPLES).map(sample).collect()
+    (0..length).map(sample).collect()
 }
 
 /// A chirp that was heard.
@@ -84,13 +86,21 @@ pub struct Detector {
 }
 
 impl Detector {
+    /// `length`: of the chirps, samples.
     #[must_use]
-    pub fn new(sweep: Sweep) -> Self {
-        let mut fine = chirp(sweep);
+    pub fn new(sweep: Sweep, length: usize) -> Self {
+        let mut fine = chirp(sweep, length);
         normalize(&mut fine);
         let mut coarse = thinned(&fine);
         normalize(&mut coarse);
-        Self { fine, coarse, heard: vec![0.0; KEPT], heard_coarse: vec![0.0; COARSE_CHIRP + COARSE_FRAME], samples: 0, candidate: None }
+        Self {
+            fine,
+            coarse,
+            heard: vec![0.0; length + KEPT],
+            heard_coarse: vec![0.0; length / COARSE + COARSE_FRAME],
+            samples: 0,
+            candidate: None,
+        }
     }
 
     /// Takes the next 10 ms; a chirp is told of 20 to 30 ms after its last sample.
@@ -117,34 +127,34 @@ impl Detector {
 
     /// The best place among those whose last sample came with this frame.
     fn look(&self) -> Option<Found> {
-        let mut energy: f32 = self.heard_coarse[..COARSE_CHIRP].iter().map(|x| x * x).sum();
+        let length = self.coarse.len();
+        let mut energy: f32 = self.heard_coarse[..length].iter().map(|x| x * x).sum();
         let mut best: Option<(usize, f32)> = None;
         for lag in 1..=COARSE_FRAME {
-            let (old, new) = (self.heard_coarse[lag - 1], self.heard_coarse[lag + COARSE_CHIRP - 1]);
+            let (old, new) = (self.heard_coarse[lag - 1], self.heard_coarse[lag + length - 1]);
             energy += new * new - old * old;
-            if energy < QUIET * COARSE_CHIRP as f32 {
+            if energy < QUIET * length as f32 {
                 continue;
             }
-            let score = dot(&self.coarse, &self.heard_coarse[lag..lag + COARSE_CHIRP]) / energy.sqrt();
+            let score = dot(&self.coarse, &self.heard_coarse[lag..lag + length]) / energy.sqrt();
             if score >= FOUND && best.is_none_or(|(_, best)| score > best) {
                 best = Some((lag, score));
             }
         }
         let (lag, score) = best?;
-        let back = ((COARSE_FRAME - lag) * COARSE + CHIRP_SAMPLES) as u64;
+        let back = ((COARSE_FRAME - lag) * COARSE + self.fine.len()) as u64;
         // What began before the stream did is not whole.
         Some(Found { at: self.samples.checked_sub(back)?, score })
     }
 
     /// To the sample, around the coarse place.
     fn refine(&self, found: Found) -> Found {
-        let begin = self.samples.saturating_sub(KEPT as u64);
-        let place = |at: u64| usize::try_from(at.saturating_sub(begin)).unwrap_or(0).min(KEPT - CHIRP_SAMPLES);
+        // Where the stream's sample with number `at` lies in what is kept.
+        let place = |at: u64| (self.heard.len() as u64 + at).saturating_sub(self.samples) as usize;
         let around = found.at.saturating_sub(COARSE as u64)..=found.at + COARSE as u64;
         let score = |at: u64| {
-            let start = if self.samples < KEPT as u64 { KEPT - self.samples as usize + at as usize } else { place(at) };
-            let start = start.min(KEPT - CHIRP_SAMPLES);
-            dot(&self.fine, &self.heard[start..start + CHIRP_SAMPLES])
+            let start = place(at).min(KEPT);
+            dot(&self.fine, &self.heard[start..start + self.fine.len()])
         };
         let best = around.map(|at| (at, score(at))).max_by(|a, b| a.1.total_cmp(&b.1));
         Found { at: best.map_or(found.at, |(at, _)| at), ..found }
@@ -179,7 +189,8 @@ fn dot(a: &[f32], b: &[f32]) -> f32 {
     lanes.iter().sum()
 }
 
-const _: () = assert!(CHIRP_SAMPLES.is_multiple_of(16) && COARSE_CHIRP.is_multiple_of(16) && FRAME_SAMPLES.is_multiple_of(COARSE));
+const _: () = assert!(CHIRP_SAMPLES.is_multiple_of(16 * COARSE) && SHORT_CHIRP_SAMPLES.is_multiple_of(16 * COARSE));
+const _: () = assert!(FRAME_SAMPLES.is_multiple_of(COARSE));
 
 #[cfg(test)]
 mod tests {
@@ -190,7 +201,7 @@ mod tests {
     use crate::audio::codec::{Codec, DECODED_MAX, Decoder, Encode, OpusEncoder, OpusSettings};
 
     fn found(stream: &[f32], sweep: Sweep) -> Vec<Found> {
-        let mut detector = Detector::new(sweep);
+        let mut detector = Detector::new(sweep, CHIRP_SAMPLES);
         let frames = stream.chunks_exact(FRAME_SAMPLES).map(|frame| frame.try_into().expect("a frame"));
         frames.filter_map(|frame: Frame| detector.handle(&frame)).collect()
     }
@@ -199,7 +210,7 @@ mod tests {
     fn stream(at: usize, gain: f32, noise: f32, seed: u64) -> Vec<f32> {
         let mut rng = StdRng::seed_from_u64(seed);
         let mut stream: Vec<f32> = (0..48_000).map(|_| rng.random_range(-1.0..1.0) * noise).collect();
-        chirp(Sweep::Up).iter().enumerate().for_each(|(n, x)| stream[at + n] += x * gain);
+        chirp(Sweep::Up, CHIRP_SAMPLES).iter().enumerate().for_each(|(n, x)| stream[at + n] += x * gain);
         stream
     }
 

@@ -26,7 +26,7 @@ use std::time::{Duration, Instant};
 
 use super::uplink::PREROLL_FRAMES;
 use crate::audio::Frame;
-use crate::audio::chirp::{CHIRP_SAMPLES, Detector, Sweep, chirp};
+use crate::audio::chirp::{CHIRP_SAMPLES, Detector, SHORT_CHIRP_SAMPLES, Sweep, chirp};
 use crate::units::{FRAME_DURATION, FRAME_SAMPLES, SAMPLE_RATE};
 pub use crate::wire::measure::{Phase, Verdict};
 pub use stats::Summary;
@@ -111,6 +111,19 @@ impl StreamClock {
     }
 }
 
+/// The chirp that a side says in this phase, and the ear for the other's.
+fn ends(order: Order) -> (Vec<f32>, Detector) {
+    let (says, hears) = match order.side {
+        Side::Asks { .. } => (Sweep::Up, Sweep::Down),
+        Side::Answers => (Sweep::Down, Sweep::Up),
+    };
+    let length = match order.phase {
+        Phase::Steady => CHIRP_SAMPLES,
+        Phase::Keyed => SHORT_CHIRP_SAMPLES,
+    };
+    (chirp(says, length), Detector::new(hears, length))
+}
+
 fn nanos(samples: u64) -> i64 {
     (samples as i64) * 1_000_000_000 / i64::from(SAMPLE_RATE)
 }
@@ -127,11 +140,12 @@ pub struct Probe {
     order: Order,
     chirp: Vec<f32>,
     detector: Detector,
+    /// The ear's sample that was the detector's first.
+    detected_from: u64,
     mouth: StreamClock,
     ear: StreamClock,
-    /// Frames of the mouth so far, and since when this phase runs.
+    /// Frames of the mouth so far.
     frames: u64,
-    phase_from: u64,
     speaking: Option<Speaking>,
     /// On air until this frame, when keyed.
     air_until: u64,
@@ -147,18 +161,15 @@ pub struct Probe {
 impl Probe {
     #[must_use]
     pub fn new(order: Order) -> Self {
-        let (says, hears) = match order.side {
-            Side::Asks { .. } => (Sweep::Up, Sweep::Down),
-            Side::Answers => (Sweep::Down, Sweep::Up),
-        };
+        let (chirp, detector) = ends(order);
         Self {
             order,
-            chirp: chirp(says),
-            detector: Detector::new(hears),
+            chirp,
+            detector,
+            detected_from: 0,
             mouth: StreamClock::default(),
             ear: StreamClock::default(),
             frames: 0,
-            phase_from: 0,
             speaking: None,
             air_until: 0,
             waits: None,
@@ -178,7 +189,8 @@ impl Probe {
     pub fn handle_phase(&mut self, phase: Phase) {
         if self.order.phase != phase {
             self.order.phase = phase;
-            self.phase_from = self.frames;
+            (self.chirp, self.detector) = ends(self.order);
+            (self.detected_from, self.speaking, self.waits, self.due) = (self.ear.samples, None, None, None);
             self.next = self.frames + SETTLE;
         }
     }
@@ -264,11 +276,11 @@ impl Probe {
     }
 
     fn speak(&mut self, frame: &mut Frame, first: u64, from: u64) {
-        let begin = usize::try_from(first.saturating_sub(from)).unwrap_or(CHIRP_SAMPLES).min(CHIRP_SAMPLES);
+        let begin = usize::try_from(first.saturating_sub(from)).unwrap_or(usize::MAX).min(self.chirp.len());
         let skip = usize::try_from(from.saturating_sub(first)).unwrap_or(0).min(FRAME_SAMPLES);
-        let len = (FRAME_SAMPLES - skip).min(CHIRP_SAMPLES - begin);
+        let len = (FRAME_SAMPLES - skip).min(self.chirp.len() - begin);
         frame[skip..skip + len].copy_from_slice(&self.chirp[begin..begin + len]);
-        if begin + len == CHIRP_SAMPLES {
+        if begin + len == self.chirp.len() {
             self.speaking = None;
         }
     }
@@ -277,7 +289,7 @@ impl Probe {
     pub fn handle_ear(&mut self, frame: &Frame, at: Instant) {
         self.ear.handle(at);
         let Some(found) = self.detector.handle(frame) else { return };
-        let Some(heard) = self.ear.at(found.at) else { return };
+        let Some(heard) = self.ear.at(self.detected_from + found.at) else { return };
         match self.order.side {
             Side::Answers if self.due.is_none() && self.speaking.is_none() => self.due = Some(heard + TURN),
             Side::Answers => {}

@@ -10,7 +10,7 @@ use rand::{RngExt, SeedableRng};
 use voicetui::audio::resample::{Puller, Resampler};
 use voicetui::call::{CallState, Consent, Downlink, DownlinkConfig, Event, Identity, PlayoutView, Reason, Uplink, UplinkConfig};
 use voicetui::engine::playback::{Playback, PlaybackHandle};
-use voicetui::engine::tap::tap;
+use voicetui::engine::tap::{Span, TAP_SAMPLES, TapReader, tap};
 use voicetui::engine::{Air, Controls, Holder, Measuring, Meters, OpenRules, Trials};
 use voicetui::playout::{Config, Origin};
 use voicetui::units::{FRAME_DURATION, FRAME_SAMPLES, Format, PeerId, SAMPLE_RATE};
@@ -78,6 +78,11 @@ pub struct Node {
     pub said: Vec<f32>,
     pub heard: Vec<f32>,
     filled: Option<Instant>,
+    /// What went to the uplink and what came out of the one peer's playout, before anything is muted, and since when; see [`Node::wiretap`].
+    pub uttered: Vec<f32>,
+    pub caught: Vec<f32>,
+    pub tapped: Option<[Duration; 2]>,
+    tap: Option<TapReader>,
     /// All events, with the time since the start.
     pub events: Vec<(Duration, Event)>,
     pub states: HashMap<PeerId, CallState>,
@@ -127,6 +132,10 @@ impl Node {
             said: Vec::new(),
             heard: Vec::new(),
             filled: None,
+            uttered: Vec::new(),
+            caught: Vec::new(),
+            tapped: None,
+            tap: None,
             events: Vec::new(),
             states: HashMap::new(),
             dropped_full: 0,
@@ -170,6 +179,7 @@ impl Node {
             let out = &mut out[..self.card.block];
             let Self { playback, to_card, .. } = self;
             to_card.pull(out, &mut |wanted| playback.fill(wanted, now));
+            self.catch();
             if self.keeps {
                 // A card that stood still leaves a hole; its clock otherwise is its own.
                 let passed = self.filled.map_or(now - self.start, |filled| now - filled).as_secs_f64();
@@ -195,6 +205,27 @@ impl Node {
         }
     }
 
+    /// From now on both ends of what this side says and hears are kept, as they leave and before the loudspeaker's mute.
+    pub fn wiretap(&mut self) {
+        let Some(tap) = &mut self.tap else { panic!("no playout") };
+        tap.start();
+        let since = |at: Instant| at - self.start;
+        // The frame that is being gathered began with its first sample.
+        let gathered = Duration::from_secs_f64((self.gathered.len() + self.mic.block) as f64 / 48_000.0);
+        self.tapped = Some([since(self.mic.next_at()) - gathered, since(self.card.next_at())]);
+    }
+
+    fn catch(&mut self) {
+        let (Some(_), Some(tap)) = (self.tapped, &mut self.tap) else { return };
+        let mut buffer = [0.0; 4_096];
+        while let Some(span) = tap.poll(&mut buffer) {
+            match span {
+                Span::Samples(count) => self.caught.extend_from_slice(&buffer[..count]),
+                Span::Silence(count) => self.caught.resize(self.caught.len() + count as usize, 0.0),
+            }
+        }
+    }
+
     fn capture(&mut self, now: Instant, net: &mut Net) {
         let Self { mic, source, spoken, from_mic, gathered, .. } = self;
         let block: Vec<f32> = (*spoken..).take(mic.block).map(*source).collect();
@@ -209,6 +240,9 @@ impl Node {
             let (from, talks) = (self.address, self.controls.on_air(now).is_some());
             let on_air = self.measuring.handle_frame(&mut frame, now - FRAME_DURATION, talks).unwrap_or(talks);
             self.measured.extend(self.measuring.poll_result());
+            if self.tapped.is_some() {
+                self.uttered.extend_from_slice(&frame);
+            }
             self.uplink.handle_frame(&frame, now, on_air, &mut |_, to, bytes| net.send(now, from, to, bytes));
         }
         for id in PeerId::all() {
@@ -250,7 +284,9 @@ impl Node {
                     self.uplink.handle_plan(*id, plan);
                 }
                 Event::PlayoutOpen(id) => {
-                    self.handle.open(*id, self.playout, tap(16).0).expect("a playout");
+                    let (writer, reader) = tap(TAP_SAMPLES);
+                    self.handle.open(*id, self.playout, writer).expect("a playout");
+                    self.tap = Some(reader);
                 }
                 Event::Measure { order, .. } => {
                     self.controls.set_measuring(order.map(|order| order.phase));
