@@ -7,7 +7,7 @@ use crossbeam_channel::{Sender, bounded};
 use serde_json::Value;
 
 use super::*;
-use crate::engine::{CallState, Controls, DeviceEntry, DeviceStatus, Direction, KnownPeer, Meters, PublicKey, Reason};
+use crate::engine::{CallState, Controls, DeviceEntry, DeviceStatus, Direction, KnownPeer, Meters, PublicKey, Reason, Trials};
 use crate::ui::fake;
 use crate::units::{Format, PeerId};
 
@@ -20,6 +20,11 @@ fn link() -> (Sender<Notice>, Link) {
 fn known_peer() -> KnownPeer {
     let (names, address) = (vec!["workshop".into()], "10.0.0.7:5005".parse().ok());
     KnownPeer { key: PublicKey([1; 32]), names, address, verified: true, connect: true, blocked: false }
+}
+
+fn trials() -> Trials {
+    let steady = (0..20).map(|n| Some(30.0 + f64::from(n) / 10.0)).chain([None]).collect();
+    Trials { steady, keyed: vec![Some(40.0), Some(42.0)] }
 }
 
 /// One of each, as a call would bring them.
@@ -53,6 +58,8 @@ fn every_notice() -> Vec<Notice> {
         Notice::Devices(vec![device]),
         Notice::Recording { files: vec!["a.wav".into()] },
         Notice::Recording { files: Vec::new() },
+        Notice::Measured(Ok(trials())),
+        Notice::Measured(Err("workshop does not answer to being measured.".into())),
         Notice::Slept(Duration::from_secs(90)),
         Notice::Stats,
         Notice::Problem("That \u{1b}[31mwent wrong.".into()),
@@ -121,6 +128,8 @@ fn plain_lines_are_sentences_that_can_be_read_aloud() {
             "alsa input \"hw:0\": USB, 1 channel, default.",
             "Recording into a.wav.",
             "Recording ended.",
+            "Measured: mouth to ear 30.9 ms (30.5 to 31.4), from the key to the ear 41.0 ms; 1 of 21 chirps lost.",
+            "workshop does not answer to being measured.",
             "The machine slept for 90 seconds.",
             "Here: off air, volume 100 percent, 1 peer.",
             "Bench (workshop): live, sealed; sent 0 packets; received 0, lost 0 (0.0 percent), late 0, duplicate 0, reordered 0, \
