@@ -91,7 +91,8 @@ impl Detector {
     pub fn new(sweep: Sweep, length: usize) -> Self {
         let mut fine = chirp(sweep, length);
         normalize(&mut fine);
-        let mut coarse = thinned(&fine);
+        let mut coarse = vec![0.0; length / COARSE];
+        thin(&fine, &mut coarse);
         normalize(&mut coarse);
         Self {
             fine,
@@ -106,7 +107,9 @@ impl Detector {
     /// Takes the next 10 ms; a chirp is told of 20 to 30 ms after its last sample.
     pub fn handle(&mut self, frame: &Frame) -> Option<Found> {
         push(&mut self.heard, frame);
-        push(&mut self.heard_coarse, &thinned(frame));
+        let mut coarse = [0.0; COARSE_FRAME];
+        thin(frame, &mut coarse);
+        push(&mut self.heard_coarse, &coarse);
         self.samples += FRAME_SAMPLES as u64;
         let best = self.look();
         let Some(candidate) = &mut self.candidate else {
@@ -169,8 +172,10 @@ fn push(window: &mut [f32], new: &[f32]) {
 }
 
 /// A sixth of the rate; the mean of six is filter enough, since what lies above the band is not correlated with it.
-fn thinned(samples: &[f32]) -> Vec<f32> {
-    samples.chunks_exact(COARSE).map(|six| six.iter().sum::<f32>() / COARSE as f32).collect()
+fn thin(samples: &[f32], out: &mut [f32]) {
+    for (out, six) in out.iter_mut().zip(samples.chunks_exact(COARSE)) {
+        *out = six.iter().sum::<f32>() / COARSE as f32;
+    }
 }
 
 fn normalize(samples: &mut [f32]) {

@@ -184,6 +184,8 @@ impl Watch {
             assert!(!node.controls.holds(holder, now), "{stage:?}: {what}: {holder:?} holds");
         }
         assert_eq!(node.controls.muted(), stage == Stage::Muted, "{what}");
+        // What is said has an ask to measure in it; nobody here has allowed that.
+        assert_eq!(node.controls.measuring(), None, "{stage:?}: {what}");
         let voice = world.net.seen[self.seen..].iter().find(|(from, _, bytes)| *from == at(B) && is_media(bytes));
         assert_eq!(voice, None, "{stage:?}: {what}: voice leaves");
         self.seen = world.net.seen.len();

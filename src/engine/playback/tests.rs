@@ -188,6 +188,22 @@ fn a_voice_is_heard_metered_and_drawn() {
 }
 
 #[test]
+fn while_a_delay_is_measured_the_ear_hears_what_nobody_is_played() {
+    let mut rig = Rig::new();
+    let mut ear = rig.handle.take_ear().expect("once");
+    rig.open(0).expect("room");
+    let before = rig.hear(&[0], &hum(40), 0);
+    assert!(rms(&before[9_600..]) > 0.05 && ear.pop().is_err(), "it is heard, and not listened to");
+    rig.playback.controls.set_measuring(Some(crate::call::Phase::Steady));
+    let played = rig.hear(&[0], &hum(80)[40..], 40);
+    assert_eq!(rms(&played), 0.0);
+    let heard: Vec<f32> = std::iter::from_fn(|| ear.pop().ok()).flat_map(|frame| frame.samples).collect();
+    assert!(heard.len() >= 9_600 && rms(&heard) > 0.05, "{} samples of {}", heard.len(), rms(&heard));
+    rig.playback.controls.set_measuring(None);
+    assert!(rms(&rig.hear(&[0], &hum(120)[80..], 80)) > 0.05);
+}
+
+#[test]
 fn what_is_missing_is_painted_counted_and_rated_as_much_as_it_is() {
     let mut rig = Rig::new();
     rig.open(0).expect("room");

@@ -214,6 +214,9 @@ fn the_title_says_on_air_running_and_ringing() {
     snapshot.on_air = true;
     assert_eq!(app.title(&snapshot), "(ON AIR) alice - voicetui");
     snapshot.on_air = false;
+    snapshot.measuring = true;
+    assert_eq!(app.title(&snapshot), "(measuring) alice - voicetui");
+    snapshot.measuring = false;
     snapshot.peers[0].state = CallState::Ringing;
     assert_eq!(app.title(&snapshot), "alice is calling - voicetui");
     assert_eq!(app.title(&fake::idle()), "voicetui");

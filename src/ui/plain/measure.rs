@@ -12,6 +12,7 @@ use super::words;
 use crate::engine::{CallState, Command, Notice, PeerSnapshot, Snapshot, Summary, Target, Trials};
 use crate::ui::Link;
 use crate::ui::text;
+use crate::units::PeerId;
 
 /// How often the program's own figures are looked at.
 const LOOK: Duration = Duration::from_millis(500);
@@ -37,7 +38,7 @@ pub struct Measurement {
 /// One sentence: nobody answered, the peer refuses or is no voicetui, no chirp came back, or the output cannot be written.
 pub fn measure(link: &Link, asked: &Measurement, out: &mut impl Write) -> anyhow::Result<()> {
     (link.commands)(Command::Call { address: asked.peer.clone(), format: None });
-    let mut watch = Watch { link, asked, problem: None, placed: false, ends: Instant::now() + PLACED, own: Own::default() };
+    let mut watch = Watch { link, asked, problem: None, placed: None, ends: Instant::now() + PLACED, own: Own::default() };
     let trials = watch.wait()?;
     let (steady, keyed) = (Summary::of(&trials.steady), Summary::of(&trials.keyed));
     let Some(steady) = steady else { bail!("No chirp came back from {}: is it deafened, or muted there?", asked.peer) };
@@ -54,8 +55,8 @@ struct Watch<'a> {
     asked: &'a Measurement,
     /// The last one told of.
     problem: Option<String>,
-    /// The call has a place.
-    placed: bool,
+    /// Our call, once it has a place.
+    placed: Option<PeerId>,
     ends: Instant,
     own: Own,
 }
@@ -84,17 +85,19 @@ impl Watch<'_> {
         let peer = &self.asked.peer;
         match notice {
             Notice::Measured(result) => return result.map(Some).map_err(anyhow::Error::msg),
-            Notice::Peer { incoming: false, .. } => {
-                self.placed = true;
+            Notice::Peer { id, incoming: false, .. } => {
+                self.placed = Some(id);
                 // The ring ends by itself.
                 self.ends = Instant::now() + Duration::from_secs(3_600);
             }
+            // Somebody else may ring here meanwhile; nobody answers.
+            Notice::State { id, .. } if self.placed != Some(id) => {}
             Notice::State { state: CallState::RingingThere, .. } => eprintln!("It rings at {peer}."),
             Notice::State { state: CallState::Live, .. } => {
                 self.ends = Instant::now() + AROUND + LOST * u32::from(self.asked.trials);
                 (self.link.commands)(Command::Measure { target: Target::All, trials: self.asked.trials });
             }
-            Notice::State { state: state @ CallState::Ended(_), .. } if self.placed => {
+            Notice::State { state: state @ CallState::Ended(_), .. } => {
                 let sentence = self.problem.take().unwrap_or_else(|| words::state_words(state, peer));
                 bail!(sentence);
             }

@@ -260,6 +260,18 @@ fn on_air_is_said_in_text_at_every_size_and_in_every_view() {
 }
 
 #[test]
+fn measuring_is_said_in_text_at_every_size_and_in_every_view() {
+    for (width, height) in [(40, 12), (80, 24), (120, 40)] {
+        for keys in ["1", "2", "3", "4"] {
+            let measuring =
+                |moment: &mut Moment| (moment.snapshot.on_air, moment.snapshot.holder, moment.snapshot.measuring) = (false, None, true);
+            let text = Moment::call().press(keys).with(measuring).text(width, height);
+            assert!(text.contains("MEASURING") && !text.contains("ON AIR"), "{keys} {width}x{height}\n{text}");
+        }
+    }
+}
+
+#[test]
 fn no_size_panics() {
     for (_, moment) in scenes() {
         for width in [0, 1, 2, 5, 19, 39, 40, 41, 59, 60, 71, 72, 75, 76, 80, 300] {
