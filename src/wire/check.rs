@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use super::measure::{MEASURE_MAX, Measure};
 use super::rtcp::Item;
 use super::{Kind, Refused, app, classify, classify_from_pcm_peer, parcel, printable, red, rtcp, rtp, sealed, text, xr};
 use crate::units::{SEED_BYTES, Seq};
@@ -123,6 +124,13 @@ pub fn app(bytes: &[u8]) {
     let mut out = vec![0; bytes.len()];
     let mut writer = app::Writer::new(&mut out);
     for tlv in tlvs {
+        if let app::Tlv::Measure(value) = tlv
+            && let Some(statement) = Measure::parse(value)
+        {
+            let mut again = [0; MEASURE_MAX];
+            let len = statement.write(&mut again);
+            assert_eq!(&again[..len], value);
+        }
         writer.put(tlv).expect("room for what was read");
     }
     let len = writer.finish();
