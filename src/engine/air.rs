@@ -3,7 +3,8 @@
 //! Nothing that arrives puts this side on air; its user does, with a key or with a word given beforehand:
 //!
 //! - `--open`, for whom this side calls: once the call is live, which a sealed one is only after its session stands with a
-//!   key that is not another than the name's. A call in the clear was the user's own choice (`--format`, `p`).
+//!   key that is not another than the name's. A call in the clear was the user's own choice (`--format`); one
+//!   that `p` lets go on in the clear begins with the microphone closed.
 //! - `--open-on-answer`, for who calls sealed, is known by its key, and is answered.
 //!
 //! The microphone opens by itself only if it may for everybody who would hear it; and whoever comes in from outside finds it
@@ -29,6 +30,8 @@ struct Party {
     address: String,
     incoming: bool,
     format: Format,
+    /// It was to be sealed, and its user let it go on in the clear: that was said of the call, not of an open microphone.
+    fell: bool,
     /// Once its session stands.
     key: Option<PublicKey>,
     state: CallState,
@@ -67,9 +70,15 @@ impl Air {
         match event {
             Event::Peer { id, address, format, incoming } => {
                 let (address, format, incoming) = (address.clone(), *format, *incoming);
-                self.parties[id.slot()] = Some(Party { address, incoming, format, key: None, state: CallState::Idle });
+                self.parties[id.slot()] = Some(Party { address, incoming, format, fell: false, key: None, state: CallState::Idle });
             }
-            Event::Format { id, format } => self.change(*id, |party| party.format = *format),
+            Event::Format { id, format } => {
+                if self.party(*id).is_some_and(|party| party.format == Format::Sealed) && *format != Format::Sealed {
+                    self.controls.release_all();
+                    self.change(*id, |party| party.fell = true);
+                }
+                self.change(*id, |party| party.format = *format);
+            }
             Event::Sealed { id, key, .. } => self.change(*id, |party| party.key = Some(*key)),
             Event::State { id, state } => {
                 // A hang-up, either side's, closes an open microphone even while others stay: it was opened for those who were there.
@@ -120,7 +129,7 @@ impl Air {
             return self.rules.answers && party.format == Format::Sealed && pinned.is_some();
         }
         let is_sealed = || party.key.is_some_and(|key| known.named(&party.address).is_none_or(|peer| peer.key == key));
-        self.rules.calls && (party.format != Format::Sealed || is_sealed())
+        self.rules.calls && !party.fell && (party.format != Format::Sealed || is_sealed())
     }
 }
 
@@ -202,6 +211,21 @@ mod tests {
             begins.iter().enumerate().for_each(|(n, row)| begin(&mut air, n, row));
             assert_eq!(holder(&air), opens.then_some(Holder::Open), "{what}");
         }
+    }
+
+    #[test]
+    fn a_call_that_goes_on_in_the_clear_begins_with_the_microphone_closed() {
+        let mut air = Air::new(Arc::default(), BOTH);
+        let (id, known) = (slot(0), known());
+        air.handle_event(&Event::Peer { id, address: "new".into(), format: Format::Sealed, incoming: false }, &known);
+        air.watch(true);
+        for holder in Holder::ALL {
+            air.controls.hold(holder);
+        }
+        air.handle_event(&Event::Format { id, format: Format::Rtp }, &known);
+        air.handle_event(&Event::PlayoutOpen(id), &known);
+        air.handle_event(&Event::State { id, state: CallState::Live }, &known);
+        assert_eq!(holder(&air), None);
     }
 
     #[test]
