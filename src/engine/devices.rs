@@ -13,6 +13,7 @@ mod ear;
 mod mic;
 mod seat;
 mod slot;
+mod watch;
 
 use std::io;
 use std::sync::Arc;
@@ -332,6 +333,7 @@ impl<E: Ear> Devices<E> {
             }
             Event::Closed => DeviceStatus::Closed,
             Event::Xruns(_) => return,
+            Event::Odd(sentence) => return self.notices.problem(sentence),
         };
         self.notices.announce(Notice::Device { direction, status });
     }

@@ -79,13 +79,16 @@ where
         let block = frames(samples.len() / channels, config.sample_rate);
         let delay = stamp.callback.saturating_duration_since(stamp.capture).clamp(block.min(DELAY_MAX), DELAY_MAX);
         let mut at = now.checked_sub(delay).unwrap_or(now);
+        let mut sounded = false;
         for piece in samples.chunks(scratch.len()) {
             for (to, from) in scratch.iter_mut().zip(piece) {
                 *to = f32::from_sample_(*from);
+                sounded |= *to != 0.0;
             }
             callback(&scratch[..piece.len()], BlockTime { now, at });
             at += frames(piece.len() / channels, config.sample_rate);
         }
+        health.carry(samples.len() / channels, sounded);
     };
     device.build_input_stream(config, data, move |error| note_error(&errors, &error), Some(PATIENCE))
 }
@@ -112,6 +115,7 @@ fn output<T: SizedSample + FromSample<f32>>(
             }
             at += frames(piece.len() / channels, config.sample_rate);
         }
+        health.carry(samples.len() / channels, true);
     };
     device.build_output_stream(config, data, move |error| note_error(&errors, &error), Some(PATIENCE))
 }
