@@ -55,10 +55,13 @@ pub struct Options {
 
     /// Microphone: default, a device of "voicetui devices", or a virtual one
     ///
+    /// A card's channel follows a #: default#2 hears the second one alone, NAME#3,4 the mean of two. Without, all are mixed.
     /// Virtual ones: wav:FILE (played once), wav-loop:FILE, tone or tone:HZ, voice (a built-in synthetic talker), silence.
     #[arg(long, help_heading = "Sound", value_name = "DEVICE", default_value = "default", value_parser = values::text)]
     input: String,
     /// Loudspeaker: default, a device of "voicetui devices", wav:FILE, or null
+    ///
+    /// A card's channel follows a #: default#1 plays on the first one alone, NAME#1,3 on two. Without, on all.
     #[arg(long, help_heading = "Sound", value_name = "DEVICE", default_value = "default", value_parser = values::text)]
     output: String,
     /// Audio host, of those built in; the first that has devices if not given

@@ -1,6 +1,7 @@
 //! Sound devices as the engine sees them: one face for cpal's and the virtual ones. Callbacks run on the device's own thread.
 
 mod cards;
+mod channels;
 mod error;
 
 use std::sync::Arc;
@@ -8,6 +9,7 @@ use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 pub use cards::{Sound, hosts};
+pub use channels::Channels;
 pub use error::{Failure, OpenError};
 
 /// Which way sound goes through a device.
