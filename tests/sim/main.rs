@@ -21,4 +21,5 @@ mod sealed;
 mod sound;
 mod strangers;
 mod trust;
+mod voice;
 mod world;

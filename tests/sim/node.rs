@@ -10,7 +10,7 @@ use rand::{RngExt, SeedableRng};
 use voicetui::call::{CallState, Downlink, DownlinkConfig, Event, Identity, PlayoutView, Reason, Uplink, UplinkConfig};
 use voicetui::engine::playback::{Playback, PlaybackHandle};
 use voicetui::engine::tap::tap;
-use voicetui::engine::{Air, Controls, Holder, Meters, OpenRules};
+use voicetui::engine::{Air, Controls, Holder, Meters, OpenRules, VoiceKey, VoiceNews};
 use voicetui::playout::{Config, Origin};
 use voicetui::units::{FRAME_SAMPLES, Format, PeerId};
 use zeroize::Zeroizing;
@@ -60,6 +60,9 @@ pub struct Node {
     pub meters: Arc<Meters>,
     /// What opens the microphone besides the key.
     pub air: Air,
+    voice: VoiceKey,
+    /// What voice activation had to say, and when.
+    pub voice_news: Vec<(Duration, VoiceNews)>,
     pub mic: Card,
     pub card: Card,
     /// What the microphone hears, by sample.
@@ -101,6 +104,8 @@ impl Node {
             playback,
             handle,
             air: Air::new(controls.clone(), OpenRules::default()),
+            voice: VoiceKey::new(controls.clone(), meters.clone()).expect("a detector"),
+            voice_news: Vec::new(),
             controls,
             meters,
             mic: Card::new(start, 240),
@@ -178,14 +183,38 @@ impl Node {
             if self.gathered.len() == FRAME_SAMPLES {
                 let frame = std::array::from_fn(|n| self.gathered[n]);
                 self.gathered.clear();
-                let on_air = self.controls.on_air(now).is_some();
+                self.hear(&frame, now);
+                let holder = self.controls.on_air(now);
+                self.uplink.set_begun_by_voice(holder == Some(Holder::Voice));
                 let from = self.address;
-                self.uplink.handle_frame(&frame, now, on_air, &mut |_, to, bytes| net.send(now, from, to, bytes));
+                self.uplink.handle_frame(&frame, now, holder.is_some(), &mut |_, to, bytes| net.send(now, from, to, bytes));
             }
         }
         for id in PeerId::all() {
             self.downlink.handle_sent(id, self.uplink.counts(id));
         }
+    }
+
+    /// As the sender thread does; the detector costs time, so it runs only where it decides.
+    fn hear(&mut self, frame: &[f32; FRAME_SAMPLES], now: Instant) {
+        if self.controls.voice_armed().is_none() && !self.controls.muted() {
+            self.voice.watch();
+            return;
+        }
+        let news = self.voice.handle_frame(frame, now);
+        if news.forget {
+            self.uplink.forget_preroll();
+        }
+        if news.armed.is_some() || news.muted_talk {
+            self.voice_news.push((now - self.start, news));
+        }
+        self.meters.set_state(PeerId::all().next().expect("a slot"), self.state_of_any(), now);
+    }
+
+    /// Live, if anybody is: what the receiver thread writes into the meters.
+    fn state_of_any(&self) -> CallState {
+        let is_live = self.states.values().any(|state| *state == CallState::Live);
+        if is_live { CallState::Live } else { CallState::Idle }
     }
 
     /// A datagram came.

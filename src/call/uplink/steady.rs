@@ -1,11 +1,12 @@
 //! The private flow: for each frame's time one datagram of one length, whether anybody talks or not.
 //!
 //! What leaves off air is filler, which no sound has ever touched. The pre-roll of a spurt takes the places of the first
-//! datagrams' copies: it is out within three frames, and nobody on the way sees a burst.
+//! datagrams' copies: it is out within three frames (that of voice activation within
+//! ten), and nobody on the way sees a burst.
 
 use std::net::SocketAddr;
 
-use super::spurt::PREROLL_FRAMES;
+use super::spurt::PREROLL_VOICE_FRAMES;
 use super::voice::{Speak, Voice};
 use super::{Slot, count, pack, planned};
 use crate::units::{MAX_DATAGRAM, MAX_PEERS, PeerId};
@@ -13,7 +14,7 @@ use crate::wire::parcel::Parcel;
 use crate::wire::rtp;
 
 /// Packets that wait for their time, at most: a pre-roll, and the frame with it.
-const WAITING: usize = PREROLL_FRAMES + 1;
+const WAITING: usize = PREROLL_VOICE_FRAMES + 1;
 
 /// What waits for one peer's next datagrams.
 #[derive(Debug, Default)]

@@ -89,6 +89,8 @@ fn microphone(scene: &Scene) -> (String, Style) {
         (" no microphone ".into(), theme.bad)
     } else if snapshot.muted {
         (" MUTED ".into(), theme.warn)
+    } else if snapshot.mic_running && snapshot.voice_armed {
+        (format!(" {} VOICE: listening ", glyphs.idle), theme.accent)
     } else if snapshot.mic_running {
         (format!(" {} mic ready ", glyphs.idle), theme.accent)
     } else {
