@@ -25,8 +25,10 @@ const GAIN: f32 = 0.5;
 const BEGIN: u32 = 3;
 /// Once begun, speech goes on while scores reach this much of the threshold: vowels that die away, breathy ends.
 const GO_ON: f32 = 0.8;
-/// The first windows after silence that never was (256 ms) say nothing: the network has no past yet.
+/// The first windows after silence that never was (256 ms) say nothing: the network has no past yet. Those after a close (96 ms)
+/// would tell of what was said before it.
 const WARM_UP: u32 = 16;
+const FORGETS: u32 = 6;
 /// Length of a frame, ms.
 const FRAME_MS: u32 = 10;
 
@@ -84,8 +86,8 @@ pub struct Vad {
     down: Resampler,
     window: [f32; WINDOW],
     filled: usize,
-    /// Windows since the last reset, as far as they matter.
-    windows: u32,
+    /// Windows that do not count yet.
+    ignored: u32,
     score: f32,
     /// Windows in a row that count.
     run: u32,
@@ -106,13 +108,13 @@ impl Vad {
     pub fn new() -> Result<Self, RateError> {
         let down = Resampler::new(SAMPLE_RATE, RATE)?;
         let detector = Detector::default_boxed();
-        Ok(Self { detector, down, window: [0.0; WINDOW], filled: 0, windows: 0, score: 0.0, run: 0, quiet_ms: 0, speaking: false })
+        Ok(Self { detector, down, window: [0.0; WINDOW], filled: 0, ignored: WARM_UP, score: 0.0, run: 0, quiet_ms: 0, speaking: false })
     }
 
     /// Takes the next 10 ms; whether somebody speaks now.
     pub fn push(&mut self, frame: &Frame, tuning: Tuning) -> bool {
         self.quiet_ms = self.quiet_ms.saturating_add(FRAME_MS);
-        let Self { detector, down, window, filled, windows, score, run, quiet_ms, speaking } = self;
+        let Self { detector, down, window, filled, ignored, score, run, quiet_ms, speaking } = self;
         down.process(frame, &mut |samples| {
             for sample in samples {
                 // A broken sample would stay in the network for good.
@@ -122,9 +124,9 @@ impl Vad {
                     continue;
                 }
                 *filled = 0;
-                *windows = windows.saturating_add(1);
                 let heard = detector.predict_f32(window);
-                *score = if *windows > WARM_UP { heard.clamp(0.0, 1.0) } else { 0.0 };
+                *score = if *ignored == 0 { heard.clamp(0.0, 1.0) } else { 0.0 };
+                *ignored = ignored.saturating_sub(1);
                 let enough = tuning.threshold() * if *speaking { GO_ON } else { 1.0 };
                 *run = if *score >= enough { run.saturating_add(1) } else { 0 };
                 if *run >= BEGIN || *speaking && *run > 0 {
@@ -146,7 +148,7 @@ impl Vad {
 
     /// What was said so far does not count: speech must begin anew.
     pub fn close(&mut self) {
-        (self.speaking, self.run) = (false, 0);
+        (self.speaking, self.run, self.ignored) = (false, 0, self.ignored.max(FORGETS));
     }
 
     /// Forgets the past: what comes follows silence.
@@ -154,7 +156,7 @@ impl Vad {
         self.detector.reset();
         self.down.reset();
         self.close();
-        (self.filled, self.windows, self.score) = (0, 0, 0.0);
+        (self.filled, self.ignored, self.score) = (0, WARM_UP, 0.0);
     }
 }
 
@@ -295,7 +297,7 @@ mod tests {
         let at = frames.iter().position(|frame| vad.push(frame, Tuning::default())).expect("it opens");
         vad.close();
         let again = frames[at + 1..].iter().position(|frame| vad.push(frame, Tuning::default())).expect("it opens again");
-        assert!((3..=8).contains(&again), "{again}");
+        assert!((12..=20).contains(&again), "{again}");
         vad.push(&[f32::NAN; 480], Tuning::default());
         vad.push(&[1e30; 480], Tuning::default());
         for _ in 0..100 {

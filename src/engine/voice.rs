@@ -38,6 +38,7 @@ pub struct VoiceKey {
     meters: Arc<Meters>,
     /// The call in which it was found armed.
     armed: Option<u64>,
+    was_muted: bool,
     last: Option<Instant>,
     talked_muted: Duration,
     reminded: Option<Instant>,
@@ -48,7 +49,7 @@ impl VoiceKey {
     /// The detector could not be made; a sentence.
     pub fn new(controls: Arc<Controls>, meters: Arc<Meters>) -> Result<Self, String> {
         let vad = Vad::new().map_err(|error| format!("Voice activation cannot work: {error}."))?;
-        Ok(Self { vad, controls, meters, armed: None, last: None, talked_muted: Duration::ZERO, reminded: None })
+        Ok(Self { vad, controls, meters, armed: None, was_muted: false, last: None, talked_muted: Duration::ZERO, reminded: None })
     }
 
     /// Takes 10 ms as they came from the microphone, before anything is done to them, ending at `captured`; leases the air to
@@ -58,6 +59,10 @@ impl VoiceKey {
             self.vad.reset();
         }
         let (armed, muted) = (self.watch(), self.controls.muted());
+        if std::mem::replace(&mut self.was_muted, muted) && !muted {
+            // What puts it on air must be said unmuted.
+            self.vad.close();
+        }
         let speaking = self.vad.push(frame, self.controls.voice());
         match self.armed {
             Some(call) if speaking && !muted => self.controls.renew(Holder::Voice, captured + LEASE, call),
