@@ -84,7 +84,8 @@ fn the_long_pre_roll_of_voice_activation_is_heard_whole_and_its_delay_is_gone_wi
         }
         println!("seed {seed}: within 6 ms of the target after {slowest:.2} s, {worst:.1} ms off after a second");
         sim.report("pre-roll of 200 ms");
-        assert!(slowest < 1.0 && worst < 6.0, "seed {seed}: {slowest} s, {worst} ms");
+        let bound = if loses_first { 1.5 } else { 1.0 };
+        assert!(slowest < bound && worst < 6.0, "seed {seed}: {slowest} s, {worst} ms");
         let (before, after) = (learned.expect("spurts"), sim.playout.counters());
         assert_eq!((after.discarded, after.late), (before.discarded, before.late), "seed {seed}");
         assert_eq!(after.lost - before.lost, if loses_first { 19 } else { 0 }, "seed {seed}");
