@@ -239,14 +239,14 @@ mod tests {
             [-60.0, -40.0, -25.0].map(|dbfs| (format!("white noise, {dbfs} dBFS"), at_level(dbfs, 20, |_| noise.next()))).into();
         let fans = [-50.0, -40.0, -30.0].map(|dbfs| (format!("a fan, {dbfs} dBFS"), fan(dbfs, 20)));
         let steps = [-40.0, -25.0].map(|dbfs| {
-            let on_off = |(n, sample): (usize, f32)| if n / SECOND % 2 == 0 { sample } else { sample * 0.03 };
+            let on_off = |(n, sample): (usize, f32)| if (n / SECOND).is_multiple_of(2) { sample } else { sample * 0.03 };
             (format!("a fan that comes and goes, {dbfs} dBFS"), fan(dbfs, 20).into_iter().enumerate().map(on_off).collect())
         });
         // Peak, how fast it dies away, how often a second.
         let keys = [("clicks", 0.0f32, 4), ("keys, 2 ms", 0.99, 5), ("keys, 10 ms", 0.998, 7)].map(|(what, decay, often)| {
             let mut strength = 0.0;
             let mut key = |n: usize| {
-                strength = if n % (SECOND / often) == 0 { 0.5 } else { strength * decay };
+                strength = if n.is_multiple_of(SECOND / often) { 0.5 } else { strength * decay };
                 strength * noise.next() + 0.0005 * noise.next()
             };
             (what.to_owned(), (0..20 * SECOND).map(&mut key).collect::<Vec<f32>>())

@@ -206,4 +206,20 @@ mod tests {
         let counts = mic.uplink.counts(PeerId::new(0).expect("a slot"));
         assert_eq!((counts.total_packets, counts.total_bytes), (16, 30 * steady_bytes(48_000, 10) as u64));
     }
+
+    #[test]
+    fn the_long_preroll_of_voice_activation_is_out_within_ten_frames_and_whole() {
+        let mut mic = Mic::new(48_000, 10);
+        mic.say(30, false);
+        mic.uplink.set_begun_by_voice(true);
+        mic.say(20, true);
+        let spurt: Vec<Vec<rtp::Packet<'_>>> = mic.sent[30..]
+            .iter()
+            .map(|datagram| parcel::packets(datagram).map(|packet| rtp::Packet::parse(packet).expect("RTP")).collect())
+            .collect();
+        let counts: Vec<usize> = spurt.iter().map(Vec::len).collect();
+        assert_eq!((&counts[..10], &counts[10..]), (&[3; 10][..], &[1; 10][..]));
+        let headers: Vec<rtp::Header> = spurt.iter().flatten().map(|packet| packet.header).collect();
+        assert!(headers.windows(2).all(|pair| pair[1].seq == pair[0].seq.next() && pair[1].time.since(pair[0].time) == 480));
+    }
 }
