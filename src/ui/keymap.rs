@@ -140,7 +140,7 @@ pub const BINDINGS: &[Binding] = &[
     bind(Main, &[key('b')], Action::Block, "block", "Decline, and let this peer not ring any more (sealed calls)"),
     bind(Main, &[key(' ')], Action::Talk, "talk", "Hold to talk to everybody in the call"),
     bind(Main, &[key('o')], Action::Open, "open", "Open the microphone until hang-up, or close it"),
-    bind(Main, &[key('t')], Action::Voice, "voice", "Voice activation until hang-up: on air while you speak; or end it"),
+    bind(Main, &[key('t')], Action::Voice, "", "Voice activation until hang-up: on air while you speak; or end it"),
     bind(Main, &[key('.')], Action::MoreSensitive, "", "Voice activation more sensitive: it opens sooner"),
     bind(Main, &[key(',')], Action::LessSensitive, "", "Voice activation less sensitive"),
     bind(Main, &[key('m')], Action::Mute, "mute", "Mute the microphone, or unmute it"),
