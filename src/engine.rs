@@ -26,8 +26,10 @@ pub mod settings;
 pub mod snapshot;
 mod start;
 pub mod tap;
+pub mod voice;
 pub mod wave;
 
+pub use crate::audio::vad::Tuning as VoiceTuning;
 pub use crate::call::trust::{Edit, KnownPeer, Who};
 pub use crate::call::{CallState, Identity, Local, PublicKey, Reason, SendReason, Sending};
 pub use crate::playout::Why;
@@ -48,3 +50,4 @@ pub use settings::{AutoAnswer, CommandInput, Settings};
 pub use snapshot::{PeerSnapshot, Snapshot, Stack};
 pub use start::Engine;
 pub use tap::{TAP_SAMPLES, TapReader, TapWriter, tap};
+pub use voice::{VoiceKey, VoiceNews};

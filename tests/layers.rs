@@ -42,6 +42,7 @@ enum Kind {
 const CORNERS: &[(&str, &[&str])] = &[
     ("opus",             &["audio/codec"]),
     ("opusic_sys",       &["audio/codec"]),
+    ("earshot",          &["audio/vad"]),
     ("snow",             &["session/handshake"]),
     ("chacha20poly1305", &["session/keys"]),
     ("argon2",           &["session/passphrase"]),

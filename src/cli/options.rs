@@ -9,7 +9,7 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 use tracing::level_filters::LevelFilter;
 
 use super::values;
-use crate::engine::{AutoAnswer, CommandInput, DelayBounds, Settings};
+use crate::engine::{AutoAnswer, CommandInput, DelayBounds, Settings, VoiceTuning};
 use crate::ui::{ThemeChoice, UiOptions};
 use crate::units::{DEFAULT_PORT, Format};
 
@@ -91,6 +91,19 @@ pub struct Options {
     open: bool,
     #[arg(long, hide = true, overrides_with = "open")]
     no_open: bool,
+    /// The microphone is on air by itself while you speak, in calls that this side places
+    ///
+    /// It listens for a voice; noise, clicks and loudness do not open it. Key t and the command voice switch it on or off in any call.
+    #[arg(long, help_heading = "Call", overrides_with = "no_voice_activation")]
+    voice_activation: bool,
+    #[arg(long, hide = true, overrides_with = "voice_activation")]
+    no_voice_activation: bool,
+    /// How easily voice activation takes a sound for a voice, percent, from 5 to 95
+    #[arg(long, help_heading = "Call", value_name = "PERCENT", default_value = "50", value_parser = values::sensitivity)]
+    voice_sensitivity: u8,
+    /// How long voice activation stays on air after the last sound of a voice, ms, from 100 to 2000
+    #[arg(long, help_heading = "Call", value_name = "MS", default_value = "400", value_parser = values::hang)]
+    voice_hang: u16,
     /// Which calls are answered without asking; the microphone stays closed in them
     ///
     /// known: sealed calls of peers whose key is known ("voicetui peers" lists them). Who was let in for good, with A or "voicetui peers
@@ -210,6 +223,8 @@ impl Options {
             format: self.format,
             delay: self.delay,
             open: self.open,
+            voice_activation: self.voice_activation,
+            voice: VoiceTuning { sensitivity: self.voice_sensitivity, hang_ms: self.voice_hang },
             auto_answer: self.auto_answer,
             open_on_answer: self.open_on_answer,
             allow_unsealed: self.allow_unsealed,

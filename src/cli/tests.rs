@@ -65,6 +65,10 @@ fn every_option_reaches_its_setting() {
     assert_eq!((start.log, start.log_level), (Some(PathBuf::from("x.log")), LevelFilter::DEBUG));
     let Ok(Invocation::Screen(_, ui)) = ask("--theme 16 --calm --ascii --no-mouse --no-bell --notify") else { panic!("the screen") };
     assert_eq!(ui, UiOptions { theme: ThemeChoice::Sixteen, calm: true, ascii: true, mouse: false, bell: false, notify: true });
+    let voice = self::start("--voice-activation --voice-sensitivity 65 --voice-hang 800").settings;
+    assert!(voice.voice_activation && !settings.voice_activation && !voice.open);
+    assert_eq!((voice.voice.sensitivity, voice.voice.hang_ms), (65, 800));
+    assert!(!self::start("--voice-activation --no-voice-activation").settings.voice_activation);
     assert!(self::start("--private").settings.private && !self::start("--private --no-private").settings.private && !settings.private);
     assert!(self::start("--demo").demo);
     assert!(!self::start("--open --no-open").settings.open);

@@ -130,6 +130,8 @@ pub struct MicMeters {
     pub clipped: Counter,
     /// From the air to our callback, ms.
     pub capture_delay_ms: Gauge,
+    /// How likely the newest 16 ms hold speech, 0..=1; unknown while voice activation is off.
+    pub voice_score: Gauge,
     /// Samples dropped because the ring to the sender was full.
     pub overruns: Counter,
     pub wave: Wave,

@@ -89,6 +89,10 @@ pub enum Notice {
     },
     /// Frames began or ceased to leave.
     OnAir(bool),
+    /// Voice activation was switched on, or has ended. On: it listens, and nothing leaves until it hears a voice.
+    VoiceActivation(bool),
+    /// The user talks in a live call, and the microphone is muted. Not more often than every ten seconds.
+    MutedTalk,
     /// The microphone's stream runs or is closed.
     Microphone(bool),
     Device {

@@ -12,7 +12,7 @@ use crossbeam_utils::atomic::AtomicCell;
 use super::devices::MicReader;
 use super::hints::failure;
 use super::tap::TapWriter;
-use super::{Controls, Meters, Notice, Notices};
+use super::{Controls, Holder, Meters, Notice, Notices, VoiceKey};
 use crate::audio::process::Chain;
 use crate::call::{Resend, SendFailure, SendPlan, SentCounts, Uplink};
 use crate::os::priority;
@@ -37,6 +37,7 @@ pub enum ToSender {
 /// Everything the sender thread owns.
 pub struct SenderThread {
     pub uplink: Uplink,
+    pub voice: VoiceKey,
     pub process: Chain,
     pub mic: MicReader,
     pub asked: Receiver<ToSender>,
@@ -73,6 +74,8 @@ impl SenderThread {
                 frame.fill(0.0);
                 self.send_frame(&frame, Instant::now(), false);
             }
+            let armed = self.voice.watch();
+            self.announce_armed(armed);
             thread::park_timeout(NAP);
         }
         self.set_on_air(false);
@@ -97,10 +100,30 @@ impl SenderThread {
 
     /// `captured`: when the frame's first sample was in the air.
     fn handle_frame(&mut self, frame: &mut [f32; FRAME_SAMPLES], captured: Instant) {
-        self.process.process(frame, None);
         let captured = captured + FRAME_DURATION;
-        let on_air = self.controls.on_air(captured).is_some();
-        self.send_frame(frame, captured, on_air);
+        self.hear(frame, captured);
+        self.process.process(frame, None);
+        let holder = self.controls.on_air(captured);
+        self.uplink.set_begun_by_voice(holder == Some(Holder::Voice));
+        self.send_frame(frame, captured, holder.is_some());
+    }
+
+    /// Voice activation hears the microphone as it is: a gain that follows the voice would lift noise to it.
+    fn hear(&mut self, frame: &[f32; FRAME_SAMPLES], captured: Instant) {
+        let news = self.voice.handle_frame(frame, captured);
+        if news.forget {
+            self.uplink.forget_preroll();
+        }
+        if news.muted_talk {
+            self.notices.announce(Notice::MutedTalk);
+        }
+        self.announce_armed(news.armed);
+    }
+
+    fn announce_armed(&self, armed: Option<bool>) {
+        if let Some(on) = armed {
+            self.notices.announce(Notice::VoiceActivation(on));
+        }
     }
 
     fn send_frame(&mut self, frame: &[f32; FRAME_SAMPLES], captured: Instant, on_air: bool) {

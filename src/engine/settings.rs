@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv6Addr};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::DelayBounds;
+use super::{DelayBounds, VoiceTuning};
 use crate::units::{DEFAULT_PORT, Format};
 
 /// Which calls are answered without the user.
@@ -46,6 +46,9 @@ pub struct Settings {
     pub delay: DelayBounds,
     /// Microphone open in calls that this side places.
     pub open: bool,
+    /// Voice activation in calls that this side places.
+    pub voice_activation: bool,
+    pub voice: VoiceTuning,
     pub auto_answer: AutoAnswer,
     /// Microphone open in calls that come in sealed, from peers whose key is known.
     pub open_on_answer: bool,
@@ -87,6 +90,8 @@ impl Default for Settings {
             format: Format::default(),
             delay: DelayBounds::default(),
             open: false,
+            voice_activation: false,
+            voice: VoiceTuning::default(),
             auto_answer: AutoAnswer::None,
             open_on_answer: false,
             allow_unsealed: false,

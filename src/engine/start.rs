@@ -21,7 +21,8 @@ use super::receiver::{Links, ReceiverThread, SOCKET, WAKER};
 use super::sender::{SenderThread, SentBoard, ToSender};
 use super::tap::{TAP_SAMPLES, TapWriter, tap};
 use super::{
-    Air, AutoAnswer, Command, CommandInput, Controls, Meters, Notice, Notices, OpenRules, Settings, Trust, resolver, roster::Roster,
+    Air, AutoAnswer, Command, CommandInput, Controls, Meters, Notice, Notices, OpenRules, Settings, Trust, VoiceKey, resolver,
+    roster::Roster,
 };
 use crate::audio::process::Chain;
 use crate::call::{Downlink, DownlinkConfig, SendFailure, Uplink, UplinkConfig};
@@ -94,6 +95,7 @@ impl Engine {
             trust,
         };
         frame.controls.set_delay(frame.settings.delay);
+        frame.controls.set_voice(frame.settings.voice);
         if let Some(sentence) = &frame.trust.warning {
             frame.notices.problem(sentence.clone());
         }
@@ -271,6 +273,7 @@ impl Frame {
         let uplink = Uplink::new(config, random()?).map_err(|sentence| anyhow!(sentence))?;
         Ok(SenderThread {
             uplink,
+            voice: VoiceKey::new(Arc::clone(&self.controls), Arc::clone(&self.meters)).map_err(|sentence| anyhow!(sentence))?,
             process: Chain::default(),
             mic,
             asked,
@@ -320,7 +323,10 @@ impl Frame {
             known: self.trust.known.clone(),
             own: self.trust.local.identity.public(),
             qualities: Default::default(),
-            air: Air::new(Arc::clone(&self.controls), OpenRules { calls: settings.open, answers: settings.open_on_answer }),
+            air: Air::new(
+                Arc::clone(&self.controls),
+                OpenRules { calls: settings.open, answers: settings.open_on_answer, voice: settings.voice_activation },
+            ),
             realtime: settings.realtime,
             end_at: settings.run_for.map(|time| Instant::now() + time),
             sleep: SleepWatch::new(),

@@ -269,7 +269,12 @@ impl App {
             Notice::Dumped { result: Err(sentence), .. } | Notice::Problem(sentence) => self.say(&sentence, Tone::Problem, now),
             Notice::Dumped { result: Ok(sentence), .. } | Notice::Info(sentence) => self.say(&sentence, Tone::Info, now),
             Notice::Quit => self.effects.push_back(Effect::Quit),
+            Notice::MutedTalk => {
+                let unmute = super::keymap::key_name(Context::Main, super::action::Action::Mute);
+                self.say(&format!("You are muted; {unmute} unmutes."), Tone::Problem, now);
+            }
             // The snapshot says these.
+            Notice::VoiceActivation(_) => {}
             Notice::PeerFormat { .. } | Notice::OnAir(_) | Notice::Microphone(_) | Notice::Stats | Notice::Known(_) => {}
         }
     }
@@ -435,6 +440,7 @@ impl App {
         }
         let microphone = match (snapshot.mic_running, snapshot.muted) {
             (true, true) => "(muted) ",
+            (true, false) if snapshot.voice_armed => "(voice activation: listening) ",
             (true, false) => "(microphone ready) ",
             _ => "",
         };
@@ -444,7 +450,7 @@ impl App {
     /// Whether the picture changes by itself: somebody talks, or a needle is still falling.
     #[must_use]
     pub fn is_moving(&self, snapshot: &Snapshot) -> bool {
-        snapshot.on_air || snapshot.holder.is_some() || snapshot.peers.iter().any(|peer| peer.speaking)
+        snapshot.on_air || snapshot.holder.is_some() || snapshot.voice_armed || snapshot.peers.iter().any(|peer| peer.speaking)
     }
 }
 

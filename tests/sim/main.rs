@@ -22,4 +22,5 @@ mod setup;
 mod sound;
 mod strangers;
 mod trust;
+mod voice;
 mod world;

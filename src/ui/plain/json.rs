@@ -31,6 +31,8 @@ pub const EVENTS: &[(&str, &str, &[&str])] = &[
     ("left", "a peer's place is free again", &["peer", "slot"]),
     ("missed", "somebody called and was not answered", &["peer", "at"]),
     ("on_air", "sound of the microphone begins or ceases to leave", &["on"]),
+    ("voice_activation", "voice activation is switched on (it listens, and nothing leaves until it hears a voice), or has ended", &["on"]),
+    ("muted_talk", "you talk in a live call, and the microphone is muted; at most each ten seconds", &[]),
     ("microphone", "the microphone's stream runs or is closed", &["running"]),
     (
         "device",
@@ -91,6 +93,8 @@ pub fn event_of(notice: &Notice, roster: &Roster) -> (&'static str, Value) {
         }
         Notice::Missed { address, at } => ("missed", json!({ "peer": address, "at": moment(*at) })),
         Notice::OnAir(on) => ("on_air", json!({ "on": on })),
+        Notice::VoiceActivation(on) => ("voice_activation", json!({ "on": on })),
+        Notice::MutedTalk => ("muted_talk", json!({})),
         Notice::Microphone(running) => ("microphone", json!({ "running": running })),
         Notice::Device { direction, status } => ("device", device(*direction, status)),
         Notice::Devices(devices) => ("devices", json!({ "devices": devices.iter().map(entry).collect::<Vec<_>>() })),

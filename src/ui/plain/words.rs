@@ -32,6 +32,9 @@ pub fn sentences(notice: &Notice, roster: &Roster) -> Vec<String> {
         Notice::Missed { address, .. } => format!("Missed a call from {address}."),
         Notice::OnAir(true) => "On air.".into(),
         Notice::OnAir(false) => "Off air.".into(),
+        Notice::VoiceActivation(true) => "Voice activation: listening.".into(),
+        Notice::VoiceActivation(false) => "Voice activation ended.".into(),
+        Notice::MutedTalk => "You are muted: the command mute off unmutes.".into(),
         Notice::Microphone(true) => "Microphone running.".into(),
         Notice::Microphone(false) => "Microphone closed.".into(),
         Notice::Device { direction, status } => match device_words(*direction, status) {
@@ -110,6 +113,7 @@ fn device_words(direction: Direction, status: &DeviceStatus) -> Option<String> {
 /// A line for this side and one for each peer.
 pub fn stats(snapshot: &Snapshot, roster: &Roster) -> Vec<String> {
     let air = if snapshot.on_air { "on air" } else { "off air" };
+    let voice = if snapshot.voice_armed { ", voice activation on" } else { "" };
     let muted = if snapshot.muted { ", muted" } else { "" };
     let deafened = if snapshot.deafened { ", deafened" } else { "" };
     let here = match snapshot.peers.len() {
@@ -118,7 +122,7 @@ pub fn stats(snapshot: &Snapshot, roster: &Roster) -> Vec<String> {
         count => format!("{count} peers"),
     };
     let delay = if snapshot.delay.is_auto() { String::new() } else { format!(", playout delay {}", snapshot.delay.words()) };
-    let own = format!("Here: {air}{muted}{deafened}, volume {} percent{delay}, {here}.", snapshot.volume);
+    let own = format!("Here: {air}{voice}{muted}{deafened}, volume {} percent{delay}, {here}.", snapshot.volume);
     std::iter::once(own).chain(snapshot.peers.iter().map(|peer| peer_words(peer, &roster.label(peer.id)))).collect()
 }
 
