@@ -259,7 +259,7 @@ impl App {
             Notice::Recording { files } => {
                 let said = match files.first() {
                     Some(file) => format!("Recording to {}", file.parent().unwrap_or(file).display()),
-                    None => "The recording has ended; its files are whole.".into(),
+                    None => "The recording has ended.".into(),
                 };
                 self.say(&said, Tone::Info, now);
                 self.recording = files;
