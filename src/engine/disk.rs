@@ -30,7 +30,7 @@ use crossbeam_channel::{Receiver, RecvTimeoutError};
 use super::{Controls, Meters, Notice, Notices, Settings, Switch, TapReader};
 use crate::call::Dump;
 use crate::os::files::make_private_dir;
-use crate::units::PeerId;
+use crate::units::{PeerId, SAMPLE_RATE};
 pub use ledger::{Ledger, LedgerJob};
 pub use output::RecordFormat;
 use output::file_name;
@@ -41,6 +41,8 @@ use track::Track;
 const EMPTY_EVERY: Duration = Duration::from_millis(100);
 /// Without a peer, nothing sent for so long ends a recording.
 const QUIET_END: Duration = Duration::from_secs(1);
+/// A disk that is too slow is told of no more often than this.
+const GAPS_TOLD: Duration = Duration::from_secs(10);
 
 /// What the disk thread is told.
 #[derive(Debug)]
@@ -115,12 +117,15 @@ struct Recorder {
     tape: Option<Tape>,
     /// It goes on with the next call.
     stands: bool,
+    /// When a gap was told of last, and samples that are missing since.
+    gap_told: Option<Instant>,
+    missed: u64,
 }
 
 impl Recorder {
     fn new(place: Place, sent: TapReader, notices: Notices, shared: Shared, wake: Box<dyn Fn() + Send>) -> Self {
         let sent = Track::new(None, "sent".into(), sent);
-        Self { place, notices, shared, wake, sent, heard: Vec::new(), tape: None, stands: false }
+        Self { place, notices, shared, wake, sent, heard: Vec::new(), tape: None, stands: false, gap_told: None, missed: 0 }
     }
 
     fn run(&mut self, commands: &Receiver<DiskCommand>, ledger: &mut Ledger) {
@@ -251,6 +256,19 @@ impl Recorder {
         // The tape begins with the first sound, so whoever has waited longest goes first.
         tracks.sort_by_key(|track| std::cmp::Reverse(track.waiting()));
         tracks.into_iter().for_each(|track| track.take(tape, now));
+        self.watch_gaps(now);
+    }
+
+    /// The disk held this thread up for longer than the taps could wait.
+    fn watch_gaps(&mut self, now: Instant) {
+        self.missed += self.tracks().map(Track::newly_missed).max().unwrap_or(0);
+        let told_lately = self.gap_told.is_some_and(|at| now.saturating_duration_since(at) < GAPS_TOLD);
+        if self.missed == 0 || told_lately {
+            return;
+        }
+        let seconds = std::mem::take(&mut self.missed) as f32 / SAMPLE_RATE as f32;
+        self.gap_told = Some(now);
+        self.notices.problem(format!("The disk is too slow: {seconds:.1} s of the recording are silence. The call goes on."));
     }
 
     fn empty_taps(&mut self, now: Instant) {

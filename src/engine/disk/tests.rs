@@ -252,9 +252,13 @@ fn what_no_ring_could_hold_is_silence_and_the_rest_stays_in_place() {
     desk.pass(3_000);
     heard.write(&[0.6; 4_800]);
     desk.pass(100);
-    let files = desk.files();
+    let told: Vec<Notice> = desk.notices.try_iter().collect();
+    let files = told.iter().filter_map(|notice| if let Notice::Recording { files } = notice { Some(files.clone()) } else { None });
+    let files = files.last().expect("announced");
     desk.record(Switch::Off);
     let heard = samples_of(&files[0]);
+    let problems = told.iter().filter(|notice| matches!(notice, Notice::Problem(said) if said.contains("1.0 s of the recording")));
+    assert_eq!(problems.count(), 1, "{told:?}");
     assert!(heard[96_000..144_000].iter().all(|s| *s == 0.0) && (heard[144_000] - 0.6).abs() < 1e-3);
 }
 

@@ -34,14 +34,17 @@ pub struct Track {
     pub has_begun: bool,
     heard_at: Option<Instant>,
     steady: Steady,
+    /// Samples that found no room in the tap, as far as that was asked for.
+    missed: u64,
 }
 
 impl Track {
     pub fn new(id: Option<PeerId>, name: String, tap: TapReader) -> Self {
-        Self { id, name, tap, output: None, pending: Vec::new(), has_begun: false, heard_at: None, steady: Steady::default() }
+        Self { id, name, tap, output: None, pending: Vec::new(), has_begun: false, heard_at: None, steady: Steady::default(), missed: 0 }
     }
 
     pub fn start(&mut self) {
+        self.missed = self.tap.dropped();
         self.tap.start();
     }
 
@@ -67,7 +70,13 @@ impl Track {
     /// The peer is heard through another tap from now on: a sound card was lost, its playback with it.
     pub fn rewire(&mut self, tap: TapReader) {
         self.tap = tap;
-        self.tap.start();
+        self.start();
+    }
+
+    /// Samples that found no room in the tap since this was asked: they are silence.
+    pub fn newly_missed(&mut self) -> u64 {
+        let before = std::mem::replace(&mut self.missed, self.tap.dropped());
+        self.missed - before
     }
 
     pub fn is_quiet_since(&self, now: Instant, time: Duration) -> bool {
