@@ -39,6 +39,7 @@ pub use commander::Commander;
 pub use controls::{Controls, Holder};
 pub use delay::DelayBounds;
 pub use devices::DeviceCommand;
+pub use disk::RecordFormat;
 pub use keyring::{Keyring, Trust};
 pub use meters::Meters;
 pub use minute::Minute;

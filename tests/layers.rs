@@ -47,6 +47,7 @@ const CORNERS: &[(&str, &[&str])] = &[
     ("chacha20poly1305", &["session/keys"]),
     ("argon2",           &["session/passphrase"]),
     ("bip39",            &["session/words"]),
+    ("ogg",              &["os/ogg", "engine/disk"]),
     ("cpal",             &["os"]),
     ("socket2",          &["os"]),
     ("ratatui",          &["ui"]),

@@ -9,7 +9,8 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 use tracing::level_filters::LevelFilter;
 
 use super::values;
-use crate::engine::{AutoAnswer, CommandInput, DelayBounds, Settings, VoiceTuning};
+use crate::engine::{AutoAnswer, CommandInput, DelayBounds, RecordFormat, Settings, VoiceTuning};
+use crate::os::files;
 use crate::ui::{ThemeChoice, UiOptions};
 use crate::units::{DEFAULT_PORT, Format};
 
@@ -73,11 +74,22 @@ pub struct Options {
     /// low ceiling costs gaps where the network is worse than that; the command delay changes it in a call.
     #[arg(long, help_heading = "Sound", value_name = "MS", default_value = "auto", value_parser = values::delay)]
     delay: DelayBounds,
-    /// Write a WAV file of what is sent and one for each peer heard into this directory, from the start
+    /// Record every call into this directory: a file of what is sent, one for each peer heard, and their mix
     ///
-    /// Without it, "record on" writes into the current directory.
+    /// The files of a call begin together and stay aligned in time. Of this side only what is sent is recorded, nothing that is said
+    /// off air or muted. The peers of sealed calls are told.
     #[arg(long, help_heading = "Sound", value_name = "DIR")]
     record: Option<PathBuf>,
+    /// Where the key r and the command "record on" write; that of --record, else "voicetui" in the music folder, if not given
+    ///
+    /// The music folder is XDG_MUSIC_DIR in user-dirs.dirs; without one it is $XDG_DATA_HOME/voicetui/recordings.
+    #[arg(long, help_heading = "Sound", value_name = "DIR")]
+    record_dir: Option<PathBuf>,
+    /// What recordings are: wav (48 kHz, 16 bits, 330 MiB an hour and track) or opus (Ogg Opus, 64 kbit/s, 27 MiB)
+    #[arg(long, help_heading = "Sound", value_name = "FORMAT", default_value = "wav",
+        value_parser = PossibleValuesParser::new(["wav", "opus"])
+            .map(|name| if name == "opus" { RecordFormat::Opus } else { RecordFormat::Wav }))]
+    record_format: RecordFormat,
 
     /// What to speak on the wire in calls that this side places
     ///
@@ -234,7 +246,8 @@ impl Options {
             talk_timeout: self.talk_timeout,
             ring_timeout: self.ring_timeout,
             record: self.record.clone(),
-            record_dir: self.record.clone().unwrap_or_else(|| PathBuf::from(".")),
+            record_dir: self.record_dir.clone().or_else(|| self.record.clone()).unwrap_or_else(files::recordings_dir),
+            record_format: self.record_format,
             run_for: self.run_for,
             commands: if headless && self.stdin == "commands" { CommandInput::Stdin } else { CommandInput::None },
             ctl: !self.no_ctl,

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::*;
-use crate::engine::{AutoAnswer, CommandInput};
+use crate::engine::{AutoAnswer, CommandInput, RecordFormat};
 use crate::session::KnownPeers;
 use crate::session::trust::Who;
 use crate::ui::ThemeChoice;
@@ -57,6 +57,9 @@ fn every_option_reaches_its_setting() {
     assert_eq!((settings.commands, settings.ctl, settings.run_for), (CommandInput::None, false, Some(Duration::from_secs(90))));
     assert_eq!((settings.input.as_str(), settings.output.as_str(), settings.name.as_str()), ("voice", "null", "me"));
     assert_eq!((settings.record, settings.record_dir), (Some(PathBuf::from("tapes")), PathBuf::from("tapes")));
+    let recording = self::start("--record tapes --record-dir asked --record-format opus").settings;
+    assert_eq!((recording.record, recording.record_dir), (Some(PathBuf::from("tapes")), PathBuf::from("asked")));
+    assert_eq!((recording.record_format, settings.record_format), (RecordFormat::Opus, RecordFormat::Wav));
     assert_eq!((settings.format, settings.open, settings.bitrate, settings.frame_ms), (Format::Pcm, true, 64_000, 20));
     assert_eq!(self::start("--auto-answer known --open-on-answer").settings.auto_answer, AutoAnswer::Known);
     assert!(self::start("--open-on-answer").settings.open_on_answer && !settings.open_on_answer);

@@ -278,6 +278,8 @@ pub struct Meters {
     pub out: OutMeters,
     pub net: NetMeters,
     pub peers: [PeerMeters; MAX_PEERS],
+    /// This side records, or will with the first sound: the peers are told.
+    pub recording: AtomicBool,
 }
 
 impl Default for Meters {
@@ -289,7 +291,14 @@ impl Default for Meters {
 impl Meters {
     #[must_use]
     pub fn new(epoch: Instant) -> Self {
-        Self { epoch, mic: MicMeters::default(), out: OutMeters::default(), net: NetMeters::default(), peers: Default::default() }
+        Self {
+            epoch,
+            mic: MicMeters::default(),
+            out: OutMeters::default(),
+            net: NetMeters::default(),
+            peers: Default::default(),
+            recording: AtomicBool::new(false),
+        }
     }
 
     #[must_use]

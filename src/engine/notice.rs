@@ -104,6 +104,11 @@ pub enum Notice {
     Recording {
         files: Vec<PathBuf>,
     },
+    /// A peer of a sealed call says that it records the call, or no longer does.
+    PeerRecording {
+        id: PeerId,
+        on: bool,
+    },
     /// All peers that are known, as they were asked for.
     Known(Vec<KnownPeer>),
     /// A dump of the packet timings ended: what was written to `file` (as it was asked for), or why nothing was; one sentence.

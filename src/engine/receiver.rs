@@ -244,6 +244,7 @@ impl ReceiverThread {
         self.take_handles();
         self.playback.drain();
         self.downlink.handle_capture_delay(self.meters.mic.capture_delay_ms.get());
+        self.downlink.handle_recording(Instant::now(), self.meters.recording.load(Relaxed));
         let (now, card_ms) = (Instant::now(), self.meters.out.card_delay_ms.get().unwrap_or(0.0));
         for id in PeerId::all().filter(|id| self.meters.state(*id) == CallState::Live) {
             self.downlink.handle_sent(id, self.sent[id.slot()].load());
@@ -320,6 +321,7 @@ impl ReceiverThread {
                 let _ = self.links.to_sender.try_send(ToSender::Resend(id, resend));
                 self.links.sender.unpark();
             }
+            Event::Recording { id, on } => self.tell(Notice::PeerRecording { id, on }),
             Event::PlayoutOpen(id) => self.open_playout(id),
             Event::PlayoutClose(id) => self.playback.close(id),
             Event::Gone { id } => {

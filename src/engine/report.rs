@@ -92,6 +92,7 @@ pub const PEER_FIELDS: &[(&str, &str)] = &[
     ("speaking", "the peer speaks"),
     ("volume_percent", "its volume here"),
     ("muted", "it is muted here"),
+    ("records", "it says that it records the call; believed in sealed calls only"),
 ];
 
 /// An event with its name and the time, RFC 3339 with the local offset: the frame of every line of `--json`.
@@ -197,6 +198,7 @@ fn peer(peer: &PeerSnapshot, roster: &Roster) -> Value {
         "speaking": peer.speaking,
         "volume_percent": peer.volume,
         "muted": peer.muted,
+        "records": entry.is_some_and(|entry| entry.records),
     })
 }
 

@@ -216,7 +216,8 @@ impl Frame {
             fresh,
             waker: Arc::clone(&self.waker),
         };
-        threads.push(disk::spawn(&self.settings, disk_commanded, tap_reader, ledger)?);
+        let shared = disk::Shared { controls: Arc::clone(&self.controls), meters: Arc::clone(&self.meters) };
+        threads.push(disk::spawn(&self.settings, disk_commanded, tap_reader, ledger, shared)?);
         self.notices.announce(Notice::Listening { address: self.address });
         Ok(Engine {
             controls: self.controls,

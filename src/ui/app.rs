@@ -78,6 +78,8 @@ pub struct PeerInfo {
     pub sealed: Option<Sealed>,
     /// It has not answered sealed, and whether it ever did.
     pub unsealed: Option<bool>,
+    /// It says that it records the call.
+    pub records: bool,
 }
 
 /// A call was refused since its peer shows another key than before; it stands until it is put away.
@@ -257,10 +259,15 @@ impl App {
             Notice::Recording { files } => {
                 let said = match files.first() {
                     Some(file) => format!("Recording to {}", file.parent().unwrap_or(file).display()),
-                    None => "The recording has ended; its files are whole.".into(),
+                    None => "The recording has ended.".into(),
                 };
                 self.say(&said, Tone::Info, now);
                 self.recording = files;
+            }
+            Notice::PeerRecording { id, on } => {
+                self.with_peer(id, |peer| peer.records = on);
+                let does = if on { "records this call" } else { "no longer records" };
+                self.say(&format!("{} {does}.", self.name(id)), Tone::Info, now);
             }
             Notice::Slept(slept) => {
                 self.effects.push_back(Effect::Slept);
@@ -281,8 +288,15 @@ impl App {
 
     fn meet(&mut self, id: PeerId, address: &str, incoming: bool) {
         self.histories[id.slot()].clear();
-        self.peers[id.slot()] =
-            Some(PeerInfo { address: text::clean(address), name: None, remote: None, incoming, sealed: None, unsealed: None });
+        self.peers[id.slot()] = Some(PeerInfo {
+            address: text::clean(address),
+            name: None,
+            remote: None,
+            incoming,
+            sealed: None,
+            unsealed: None,
+            records: false,
+        });
         if incoming {
             self.selected = self.selected.or(Some(id));
             return;
@@ -391,6 +405,12 @@ impl App {
     #[must_use]
     pub fn sealed(&self, id: PeerId) -> Option<&Sealed> {
         self.info(id).and_then(|info| info.sealed.as_ref())
+    }
+
+    /// Whether a peer says that it records the call.
+    #[must_use]
+    pub fn records(&self, id: PeerId) -> bool {
+        self.info(id).is_some_and(|info| info.records)
     }
 
     /// What to call a peer: its own name, else its address.

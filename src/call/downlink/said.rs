@@ -17,6 +17,8 @@ pub(super) struct Said<'a> {
     pub name: Option<&'a str>,
     pub capture_delay_ms: Option<f32>,
     pub playout_delay_ms: Option<f32>,
+    /// Believed only out of a session.
+    pub recording: Option<bool>,
     /// To be echoed, and echoed; 0 for none.
     pub ping: u64,
     pub pong: u64,
@@ -81,7 +83,8 @@ fn said(tlvs: app::Tlvs<'_>) -> Said<'_> {
             // Of these only what came out of a session is believed.
             Tlv::Ping(number) => said.ping = number,
             Tlv::Pong(number) => said.pong = number,
-            Tlv::Recording(_) | Tlv::Measure(_) => {}
+            Tlv::Recording(on) => said.recording = Some(on),
+            Tlv::Measure(_) => {}
         }
     }
     said

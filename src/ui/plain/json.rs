@@ -41,6 +41,7 @@ pub const EVENTS: &[(&str, &str, &[&str])] = &[
     ),
     ("devices", "the answer to the command devices: host, direction, id, name, default, detail of each", &["devices"]),
     ("recording", "the files of a recording; none: it ended", &["files"]),
+    ("peer_recording", "a peer of a sealed call says that it records, or no longer does", &["peer", "slot", "on"]),
     ("slept", "the machine was suspended", &["seconds"]),
     ("stats", "each second, and when asked for", &["peers", "on_air", "muted"]),
     ("problem", "a refused command or a failure, in a sentence", &["message"]),
@@ -100,6 +101,10 @@ pub fn event_of(notice: &Notice, roster: &Roster) -> (&'static str, Value) {
         Notice::Devices(devices) => ("devices", json!({ "devices": devices.iter().map(entry).collect::<Vec<_>>() })),
         Notice::Recording { files } => {
             ("recording", json!({ "files": files.iter().map(|file| file.display().to_string()).collect::<Vec<_>>() }))
+        }
+        Notice::PeerRecording { id, on } => {
+            let (peer, slot) = of(*id);
+            ("peer_recording", json!({ "peer": peer, "slot": slot, "on": on }))
         }
         Notice::Slept(time) => ("slept", json!({ "seconds": (time.as_secs_f64() * 10.0).round() / 10.0 })),
         Notice::Stats => ("stats", json!({})),

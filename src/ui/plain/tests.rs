@@ -56,6 +56,8 @@ fn every_notice() -> Vec<Notice> {
         Notice::Devices(vec![device]),
         Notice::Recording { files: vec!["a.wav".into()] },
         Notice::Recording { files: Vec::new() },
+        Notice::PeerRecording { id, on: true },
+        Notice::PeerRecording { id, on: false },
         Notice::Slept(Duration::from_secs(90)),
         Notice::Stats,
         Notice::Problem("That \u{1b}[31mwent wrong.".into()),
@@ -127,6 +129,8 @@ fn plain_lines_are_sentences_that_can_be_read_aloud() {
             "alsa input \"hw:0\": USB, 1 channel, default.",
             "Recording into a.wav.",
             "Recording ended.",
+            "Bench (workshop) records this call.",
+            "Bench (workshop) no longer records.",
             "The machine slept for 90 seconds.",
             "Here: off air, volume 100 percent, 1 peer.",
             "Bench (workshop): live, sealed; sent 0 packets; received 0, lost 0 (0.0 percent), late 0, duplicate 0, reordered 0, \

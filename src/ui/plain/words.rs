@@ -54,6 +54,8 @@ pub fn sentences(notice: &Notice, roster: &Roster) -> Vec<String> {
             let files: Vec<String> = files.iter().map(|file| file.display().to_string()).collect();
             format!("Recording into {}.", files.join(", "))
         }
+        Notice::PeerRecording { id, on: true } => format!("{} records this call.", roster.label(*id)),
+        Notice::PeerRecording { id, on: false } => format!("{} no longer records.", roster.label(*id)),
         Notice::Slept(time) => format!("The machine slept for {} seconds.", time.as_secs()),
         Notice::Dumped { result: Err(sentence), .. } | Notice::Problem(sentence) => format!("Problem: {sentence}"),
         Notice::Dumped { result: Ok(sentence), .. } | Notice::Info(sentence) => sentence.clone(),

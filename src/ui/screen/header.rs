@@ -41,6 +41,9 @@ fn chips(buf: &mut Buffer, area: Rect, scene: &Scene) {
     if !scene.app.recording.is_empty() {
         chips.push((format!(" {} REC ", glyphs.live), theme.bad));
     }
+    if snapshot.peers.iter().any(|peer| scene.app.records(peer.id)) {
+        chips.push((format!(" {} REC there ", glyphs.live), theme.bad));
+    }
     if snapshot.deafened {
         chips.push((" DEAF ".into(), theme.warn));
     }

@@ -303,6 +303,9 @@ fn hearer_rows(buf: &mut Buffer, area: Rect, scene: &Scene, zones: &mut Zones) {
         let name = text::fit(&app.name(peer.id), name_width, theme.glyphs.ellipsis);
         let mut x = paint::spans(buf, line, 0, 1, &[(&mark.to_string(), style), (" ", theme.text), (&name, theme.title)]) + 1;
         x = x.max(name_width as u16 + 4);
+        if app.records(peer.id) {
+            x += paint::text(buf, line, 0, x, &format!("{} records you  ", theme.glyphs.live), theme.bad);
+        }
         let words = heard_words(peer, scene);
         let room = usize::from(line.width.saturating_sub(x + 1));
         x += paint::text(buf, line, 0, x, &text::fit(&words, room, theme.glyphs.ellipsis), heard_style(peer, scene));

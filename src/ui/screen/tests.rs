@@ -175,6 +175,9 @@ fn scenes() -> Vec<(&'static str, Moment)> {
             m.app.handle_notice(Notice::Sealed { id: fake::id(0), sealed: fake::sealed(known_as, verified) }, m.snapshot.now);
         })
     };
+    let recorded = || {
+        sealed(Some("alice.lan"), true).with(|m| m.app.handle_notice(Notice::PeerRecording { id: fake::id(0), on: true }, m.snapshot.now))
+    };
     let sealed_ring = || {
         sealed(Some("workshop"), false).with(|m| {
             m.snapshot.peers[0].state = CallState::Ringing;
@@ -190,6 +193,8 @@ fn scenes() -> Vec<(&'static str, Moment)> {
         ("sealed-peers", sealed(None, false).press("4")),
         ("verified", sealed(Some("alice.lan"), true)),
         ("verified-peers", sealed(Some("alice.lan"), true).press("4")),
+        ("recorded", recorded()),
+        ("recorded-peers", recorded().press("4")),
         ("sealed-ringing", sealed_ring()),
         (
             "clear",
