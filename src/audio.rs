@@ -8,6 +8,7 @@ pub mod meter;
 pub mod mixer;
 pub mod process;
 pub mod resample;
+pub mod vad;
 pub mod voice;
 
 use crate::units::FRAME_SAMPLES;

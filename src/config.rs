@@ -212,7 +212,7 @@ impl Key {
     fn example(&self) -> String {
         let example = match self.name.as_str() {
             "name" => "Front door",
-            "record" => "recordings",
+            "record" | "record-dir" => "recordings",
             "for" => "1h",
             "log" => "voicetui.log",
             "passphrase-file" => "passphrase",

@@ -6,7 +6,7 @@
 //! run.rs      what the command line asked for, done
 //! -- pure: no clock, thread, socket, device, terminal or randomness of their own
 //! units.rs    newtypes and sizes
-//! wire.rs     bytes <-> packets         audio.rs    frames: codec, mixer, resample, meter, gate, process
+//! wire.rs     bytes <-> packets         audio.rs    frames: codec, mixer, resample, meter, gate, process, vad
 //! playout.rs  packets -> samples        talk.rs     key events -> a lease to be on air
 //! session.rs  one peer's keys           call.rs     frames -> datagrams; datagrams -> packets; states
 //! -- shell: thin, decides nothing
@@ -26,7 +26,7 @@
 //! ```text
 //! capture callback   meters, copies into the ring          wakes on the card
 //! playback callback  Playback: playouts, decoders, mixer   the card
-//! sender             Uplink: process, encode, send         unparked once a frame
+//! sender             VoiceKey; Uplink: process, encode     unparked once a frame
 //! receiver           Downlink: states, timers, RTCP        socket, timers, commands
 //! devices            opens, watches, replaces streams      commands, a look each 100 ms
 //! input, ui (main)   the talk key's lease; the screen      the terminal; notices, 33 ms while something moves

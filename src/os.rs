@@ -3,6 +3,7 @@
 pub mod clock;
 pub mod files;
 pub mod local_socket;
+pub mod ogg;
 pub mod priority;
 pub mod prompt;
 #[cfg(unix)]

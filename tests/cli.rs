@@ -7,6 +7,9 @@ mod measure;
 #[path = "cli/noise.rs"]
 mod noise;
 #[cfg(unix)]
+#[path = "cli/record.rs"]
+mod record;
+#[cfg(unix)]
 #[path = "cli/sealed.rs"]
 mod sealed;
 #[path = "sound/steady.rs"]
@@ -322,61 +325,6 @@ fn with_no_ctl_there_is_no_socket() {
     let home = home();
     let _running = Running::start(&home, &["--no-ctl"]);
     assert!(refused(&home, &["ctl", "status"]).contains("running"));
-}
-
-/// As on a full disk: no file may grow beyond 128 KiB, one and a third second of sound.
-#[cfg(unix)]
-#[test]
-fn a_full_disk_is_said_once_and_the_call_goes_on() {
-    let home = home();
-    let listener = Running::start(&home, &["--auto-answer", "all", "--allow-unsealed"]);
-    let mut limited = in_home(Command::new("sh"), home.path());
-    // The signal is ignored, so that a write beyond the limit is an error, as it is on a full disk.
-    let script = "ulimit -f 256; trap '' XFSZ; exec \"$@\"";
-    limited.args(["-c", script, "sh", env!("CARGO_BIN_EXE_voicetui")]).args(QUIET);
-    limited.args(["--record", "tapes", "--open", "--log-level", "error", &listener.address]);
-    let mut caller = Running::watch(limited);
-    let problem = caller.wait("problem", |_| true);
-    let message = problem["message"].as_str().expect("a sentence");
-    assert!(message.contains("_sent.wav cannot be written") && message.contains("the call goes on"), "{message}");
-    let sent = |event: &Value| event["peers"][0]["sent_packets"].as_u64().unwrap_or(0);
-    let before = sent(&caller.wait("stats", |event| sent(event) > 0));
-    caller.wait("stats", |event| sent(event) > before + 100);
-    caller.say("quit");
-    let rest: Vec<Value> = std::iter::from_fn(|| caller.events.recv_timeout(Duration::from_secs(20)).ok()).collect();
-    assert_eq!(rest.last().map(|event| &event["event"]), Some(&"quit".into()));
-    assert!(rest.iter().all(|event| event["event"] != "problem"), "said once: {rest:?}");
-    caller.ends();
-    let tape = std::fs::read_dir(home.path().join("tapes")).expect("tapes").next().expect("a file").expect("a file").path();
-    let bytes = std::fs::read(tape).expect("readable");
-    let counted = u32::from_le_bytes(bytes[40..44].try_into().expect("four bytes")) as usize;
-    assert!(counted >= 48_000 && counted + 44 <= bytes.len(), "what fitted is playable: {counted} of {}", bytes.len());
-}
-
-#[test]
-fn a_recorded_call_leaves_a_file_of_each_side() {
-    let home = home();
-    let mut listener = Running::start(&home, &["--auto-answer", "all", "--allow-unsealed"]);
-    let tapes = home.path().join("tapes");
-    let mut caller = Running::start(&home, &["--record", tapes.to_str().expect("text"), "--open", &listener.address]);
-    caller.wait("state", |event| event["state"] == "live");
-    listener.wait("state", |event| event["state"] == "live");
-    listener.say("open on");
-    caller.wait("recording", |event| event["files"].as_array().is_some_and(|files| files.len() == 2));
-    caller.wait("stats", |event| event["peers"][0]["played_packets"].as_u64().is_some_and(|packets| packets > 50));
-    caller.say("quit");
-    caller.wait("quit", |_| true);
-    caller.ends();
-    let mut names: Vec<String> =
-        std::fs::read_dir(&tapes).expect("tapes").map(|file| file.expect("a file").file_name().to_string_lossy().into_owned()).collect();
-    names.sort_by_key(|name| name.contains("_sent"));
-    assert!(names.len() == 2 && names[0].contains("_heard_127.0.0.1") && names[1].ends_with("_sent.wav"), "{names:?}");
-    for name in names {
-        let bytes = std::fs::read(tapes.join(&name)).expect("readable");
-        let counted = u32::from_le_bytes(bytes[40..44].try_into().expect("four bytes")) as usize;
-        assert_eq!(counted + 44, bytes.len(), "{name}: the header tells its length");
-        assert!(bytes[44..].chunks_exact(2).any(|s| i16::from_le_bytes([s[0], s[1]]).unsigned_abs() > 500), "{name}: a voice is in it");
-    }
 }
 
 /// The lines that `voicetui id` and `peers` print, and what is kept in the data folder.

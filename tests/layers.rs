@@ -42,10 +42,12 @@ enum Kind {
 const CORNERS: &[(&str, &[&str])] = &[
     ("opus",             &["audio/codec"]),
     ("opusic_sys",       &["audio/codec"]),
+    ("earshot",          &["audio/vad"]),
     ("snow",             &["session/handshake"]),
     ("chacha20poly1305", &["session/keys"]),
     ("argon2",           &["session/passphrase"]),
     ("bip39",            &["session/words"]),
+    ("ogg",              &["os/ogg", "engine/disk"]),
     ("cpal",             &["os"]),
     ("socket2",          &["os"]),
     ("ratatui",          &["ui"]),

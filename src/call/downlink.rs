@@ -140,7 +140,7 @@ impl Downlink {
         let cname = (0..16).map(|_| char::from(LETTERS[rng.random_range(0..LETTERS.len())])).collect();
         // Whoever asks for a packet again tells everybody on the way that it carried voice: in private nobody asks or answers.
         let caps = caps::MEASURE | if config.private { caps::RED } else { caps::RED | caps::NACK };
-        let author = Author { cname, name: config.name.clone(), clock: config.clock, capture_delay_ms: None, caps };
+        let author = Author { cname, name: config.name.clone(), clock: config.clock, capture_delay_ms: None, caps, recording: false };
         let sessions = Sessions::new(config.local.clone(), StdRng::from_rng(&mut rng));
         Self {
             ssrc: Ssrc(rng.random()),
@@ -299,6 +299,16 @@ impl Downlink {
     /// This side's microphone delay, for the peers' mouth-to-ear stack; `None`: unknown.
     pub fn handle_capture_delay(&mut self, delay_ms: Option<f32>) {
         self.author.capture_delay_ms = delay_ms;
+    }
+
+    /// Whether this side records: told to everybody in a sealed call at once, and again with each report.
+    pub fn handle_recording(&mut self, now: Instant, on: bool) {
+        if std::mem::replace(&mut self.author.recording, on) == on {
+            return;
+        }
+        for peer in self.peers.iter_mut().flatten().filter(|peer| peer.is_open() && peer.sealing.session.is_some()) {
+            peer.report_at = peer.report_at.map(|_| now);
+        }
     }
 
     /// This side's addresses changed (see [`DownlinkConfig::own_addresses`]).

@@ -72,6 +72,11 @@ pub enum Event {
     PlayoutOpen(PeerId),
     /// No packet will come any more: take its playout away.
     PlayoutClose(PeerId),
+    /// A peer of a sealed call says that it records, or no longer does.
+    Recording {
+        id: PeerId,
+        on: bool,
+    },
     /// The slot is free again.
     Gone {
         id: PeerId,
@@ -107,6 +112,7 @@ impl Event {
             | Self::Name { id, .. }
             | Self::Format { id, .. }
             | Self::Sealed { id, .. }
+            | Self::Recording { id, .. }
             | Self::Plan(id, _)
             | Self::Resend(id, _)
             | Self::PlayoutOpen(id)

@@ -24,7 +24,7 @@ use crate::units::{Format, MAX_DATAGRAM, MAX_PEERS, PeerId, RtpTime, SAMPLE_RATE
 use crate::wire::{red, rtp};
 use resend::Resends;
 use seed::SeedBlocks;
-use spurt::Spurt;
+use spurt::{PREROLL_VOICE_FRAMES, Spurt};
 use steady::Steady;
 use voice::Voice;
 
@@ -125,6 +125,16 @@ impl<E: Speak> Uplink<E> {
             expected_loss_percent: plans().map(|plan| plan.expected_loss_percent).max().unwrap_or(0),
             constant: plans().any(|plan| plan.format == Format::Sealed),
         });
+    }
+
+    /// How much of what was said before the next spurt leaves with it: 200 ms when voice activation begins it, else 60 ms.
+    pub fn set_begun_by_voice(&mut self, by_voice: bool) {
+        self.spurt.set_preroll(if by_voice { PREROLL_VOICE_FRAMES } else { PREROLL_FRAMES });
+    }
+
+    /// What was said so far and has not left never will: it was said while muted, or before voice activation was switched on.
+    pub fn forget_preroll(&mut self) {
+        self.spurt.forget();
     }
 
     /// Takes the next 10 ms, whether on air or not: the ones before a key press leave with it (pre-roll).

@@ -9,7 +9,8 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 use tracing::level_filters::LevelFilter;
 
 use super::values;
-use crate::engine::{AutoAnswer, CommandInput, DelayBounds, Settings};
+use crate::engine::{AutoAnswer, CommandInput, DelayBounds, RecordFormat, Settings, VoiceTuning};
+use crate::os::files;
 use crate::ui::{ThemeChoice, UiOptions};
 use crate::units::{DEFAULT_PORT, Format};
 
@@ -55,10 +56,13 @@ pub struct Options {
 
     /// Microphone: default, a device of "voicetui devices", or a virtual one
     ///
+    /// A card's channel follows a #: default#2 hears the second one alone, NAME#3,4 the mean of two. Without, all are mixed.
     /// Virtual ones: wav:FILE (played once), wav-loop:FILE, tone or tone:HZ, voice (a built-in synthetic talker), silence.
     #[arg(long, help_heading = "Sound", value_name = "DEVICE", default_value = "default", value_parser = values::text)]
     input: String,
     /// Loudspeaker: default, a device of "voicetui devices", wav:FILE, or null
+    ///
+    /// A card's channel follows a #: default#1 plays on the first one alone, NAME#1,3 on two. Without, on all.
     #[arg(long, help_heading = "Sound", value_name = "DEVICE", default_value = "default", value_parser = values::text)]
     output: String,
     /// Audio host, of those built in; the first that has devices if not given
@@ -70,11 +74,22 @@ pub struct Options {
     /// low ceiling costs gaps where the network is worse than that; the command delay changes it in a call.
     #[arg(long, help_heading = "Sound", value_name = "MS", default_value = "auto", value_parser = values::delay)]
     delay: DelayBounds,
-    /// Write a WAV file of what is sent and one for each peer heard into this directory, from the start
+    /// Record every call into this directory: a file of what is sent, one for each peer heard, and their mix
     ///
-    /// Without it, "record on" writes into the current directory.
+    /// The files of a call begin together and stay aligned in time. Of this side only what is sent is recorded, nothing that is said
+    /// off air or muted. The peers of sealed calls are told.
     #[arg(long, help_heading = "Sound", value_name = "DIR")]
     record: Option<PathBuf>,
+    /// Where the key r and the command "record on" write; that of --record, else "voicetui" in the music folder, if not given
+    ///
+    /// The music folder is XDG_MUSIC_DIR in user-dirs.dirs; without one it is $XDG_DATA_HOME/voicetui/recordings.
+    #[arg(long, help_heading = "Sound", value_name = "DIR")]
+    record_dir: Option<PathBuf>,
+    /// What recordings are: wav (48 kHz, 16 bits, 330 MiB an hour and track) or opus (Ogg Opus, 64 kbit/s, 27 MiB)
+    #[arg(long, help_heading = "Sound", value_name = "FORMAT", default_value = "wav",
+        value_parser = PossibleValuesParser::new(["wav", "opus"])
+            .map(|name| if name == "opus" { RecordFormat::Opus } else { RecordFormat::Wav }))]
+    record_format: RecordFormat,
 
     /// What to speak on the wire in calls that this side places
     ///
@@ -88,6 +103,19 @@ pub struct Options {
     open: bool,
     #[arg(long, hide = true, overrides_with = "open")]
     no_open: bool,
+    /// The microphone is on air by itself while you speak, in calls that this side places
+    ///
+    /// It listens for a voice; noise, clicks and loudness do not open it. Key t and the command voice switch it on or off in any call.
+    #[arg(long, help_heading = "Call", overrides_with = "no_voice_activation")]
+    voice_activation: bool,
+    #[arg(long, hide = true, overrides_with = "voice_activation")]
+    no_voice_activation: bool,
+    /// How easily voice activation takes a sound for a voice, percent, from 5 to 95
+    #[arg(long, help_heading = "Call", value_name = "PERCENT", default_value = "50", value_parser = values::sensitivity)]
+    voice_sensitivity: u8,
+    /// How long voice activation stays on air after the last sound of a voice, ms, from 100 to 2000
+    #[arg(long, help_heading = "Call", value_name = "MS", default_value = "400", value_parser = values::hang)]
+    voice_hang: u16,
     /// Which calls are answered without asking; the microphone stays closed in them
     ///
     /// known: sealed calls of peers whose key is known ("voicetui peers" lists them). Who was let in for good, with A or "voicetui peers
@@ -215,6 +243,8 @@ impl Options {
             format: self.format,
             delay: self.delay,
             open: self.open,
+            voice_activation: self.voice_activation,
+            voice: VoiceTuning { sensitivity: self.voice_sensitivity, hang_ms: self.voice_hang },
             auto_answer: self.auto_answer,
             open_on_answer: self.open_on_answer,
             allow_unsealed: self.allow_unsealed,
@@ -225,7 +255,8 @@ impl Options {
             talk_timeout: self.talk_timeout,
             ring_timeout: self.ring_timeout,
             record: self.record.clone(),
-            record_dir: self.record.clone().unwrap_or_else(|| PathBuf::from(".")),
+            record_dir: self.record_dir.clone().or_else(|| self.record.clone()).unwrap_or_else(files::recordings_dir),
+            record_format: self.record_format,
             run_for: self.run_for,
             commands: if headless && self.stdin == "commands" { CommandInput::Stdin } else { CommandInput::None },
             ctl: !self.no_ctl,

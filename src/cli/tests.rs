@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::*;
-use crate::engine::{AutoAnswer, CommandInput};
+use crate::engine::{AutoAnswer, CommandInput, RecordFormat};
 use crate::session::KnownPeers;
 use crate::session::trust::Who;
 use crate::ui::ThemeChoice;
@@ -57,6 +57,9 @@ fn every_option_reaches_its_setting() {
     assert_eq!((settings.commands, settings.ctl, settings.run_for), (CommandInput::None, false, Some(Duration::from_secs(90))));
     assert_eq!((settings.input.as_str(), settings.output.as_str(), settings.name.as_str()), ("voice", "null", "me"));
     assert_eq!((settings.record, settings.record_dir), (Some(PathBuf::from("tapes")), PathBuf::from("tapes")));
+    let recording = self::start("--record tapes --record-dir asked --record-format opus").settings;
+    assert_eq!((recording.record, recording.record_dir), (Some(PathBuf::from("tapes")), PathBuf::from("asked")));
+    assert_eq!((recording.record_format, settings.record_format), (RecordFormat::Opus, RecordFormat::Wav));
     assert_eq!((settings.format, settings.open, settings.bitrate, settings.frame_ms), (Format::Pcm, true, 64_000, 20));
     assert_eq!(self::start("--auto-answer known --open-on-answer").settings.auto_answer, AutoAnswer::Known);
     assert!(self::start("--open-on-answer").settings.open_on_answer && !settings.open_on_answer);
@@ -65,6 +68,10 @@ fn every_option_reaches_its_setting() {
     assert_eq!((start.log, start.log_level), (Some(PathBuf::from("x.log")), LevelFilter::DEBUG));
     let Ok(Invocation::Screen(_, ui)) = ask("--theme 16 --calm --ascii --no-mouse --no-bell --notify") else { panic!("the screen") };
     assert_eq!(ui, UiOptions { theme: ThemeChoice::Sixteen, calm: true, ascii: true, mouse: false, bell: false, notify: true });
+    let voice = self::start("--voice-activation --voice-sensitivity 65 --voice-hang 800").settings;
+    assert!(voice.voice_activation && !settings.voice_activation && !voice.open);
+    assert_eq!((voice.voice.sensitivity, voice.voice.hang_ms), (65, 800));
+    assert!(!self::start("--voice-activation --no-voice-activation").settings.voice_activation);
     assert!(self::start("--private").settings.private && !self::start("--private --no-private").settings.private && !settings.private);
     assert!(self::start("--demo").demo);
     assert!(!self::start("--open --no-open").settings.open);

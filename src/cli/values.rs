@@ -7,7 +7,7 @@ use clap::builder::PossibleValuesParser;
 use tracing::level_filters::LevelFilter;
 
 use crate::call::Address;
-use crate::engine::{AutoAnswer, DelayBounds};
+use crate::engine::{AutoAnswer, DelayBounds, VoiceTuning};
 use crate::ui::ThemeChoice;
 use crate::units::Format;
 
@@ -106,6 +106,14 @@ pub fn bitrate(text: &str) -> Result<u32, String> {
     let (number, factor) = text.strip_suffix('k').map_or((text, 1), |number| (number, 1_000));
     let bits = number.parse::<u32>().ok().and_then(|number| number.checked_mul(factor));
     bits.filter(|bits| (6_000..=510_000).contains(bits)).ok_or_else(|| "a bit rate is a number from 6000 to 510000, or 6k to 510k".into())
+}
+
+pub fn sensitivity(text: &str) -> Result<u8, String> {
+    VoiceTuning::parse_sensitivity(text)
+}
+
+pub fn hang(text: &str) -> Result<u16, String> {
+    VoiceTuning::parse_hang(text)
 }
 
 pub fn delay(text: &str) -> Result<DelayBounds, String> {

@@ -3,8 +3,11 @@
 //! Nothing that arrives puts this side on air; its user does, with a key or with a word given beforehand:
 //!
 //! - `--open`, for whom this side calls: once the call is live, which a sealed one is only after its session stands with a
-//!   key that is not another than the name's. A call in the clear was the user's own choice (`--format`, `p`).
+//!   key that is not another than the name's. A call in the clear was the user's own choice (`--format`); one
+//!   that `p` lets go on in the clear begins with the microphone closed.
 //! - `--open-on-answer`, for who calls sealed, is known by its key, and is answered.
+//!
+//! - `--voice-activation`, for whom `--open` would be: then it listens, and is on air while it hears a voice.
 //!
 //! The microphone opens by itself only if it may for everybody who would hear it; and whoever comes in from outside finds it
 //! closed first, whoever had opened it.
@@ -22,6 +25,8 @@ pub struct OpenRules {
     pub calls: bool,
     /// `--open-on-answer`
     pub answers: bool,
+    /// `--voice-activation`, for whom this side calls
+    pub voice: bool,
 }
 
 #[derive(Debug)]
@@ -29,6 +34,8 @@ struct Party {
     address: String,
     incoming: bool,
     format: Format,
+    /// It was to be sealed, and its user let it go on in the clear: that was said of the call, not of an open microphone.
+    fell: bool,
     /// Once its session stands.
     key: Option<PublicKey>,
     state: CallState,
@@ -41,14 +48,15 @@ pub struct Air {
     rules: OpenRules,
     parties: [Option<Party>; MAX_PEERS],
     in_call: bool,
-    /// The microphone was opened here, not by hand.
+    /// The microphone was opened here, not by hand; voice activation was switched on here.
     opened: bool,
+    armed: bool,
 }
 
 impl Air {
     #[must_use]
     pub fn new(controls: Arc<Controls>, rules: OpenRules) -> Self {
-        Self { controls, rules, parties: std::array::from_fn(|_| None), in_call: false, opened: false }
+        Self { controls, rules, parties: std::array::from_fn(|_| None), in_call: false, opened: false, armed: false }
     }
 
     /// Whether there is a call, from this side's call or answer until hang-up; no lease outlives one. `Some`: that is news. To be
@@ -67,15 +75,22 @@ impl Air {
         match event {
             Event::Peer { id, address, format, incoming } => {
                 let (address, format, incoming) = (address.clone(), *format, *incoming);
-                self.parties[id.slot()] = Some(Party { address, incoming, format, key: None, state: CallState::Idle });
+                self.parties[id.slot()] = Some(Party { address, incoming, format, fell: false, key: None, state: CallState::Idle });
             }
-            Event::Format { id, format } => self.change(*id, |party| party.format = *format),
+            Event::Format { id, format } => {
+                if self.party(*id).is_some_and(|party| party.format == Format::Sealed) && *format != Format::Sealed {
+                    self.controls.release_all();
+                    self.change(*id, |party| party.fell = true);
+                }
+                self.change(*id, |party| party.format = *format);
+            }
             Event::Sealed { id, key, .. } => self.change(*id, |party| party.key = Some(*key)),
             Event::State { id, state } => {
                 // A hang-up, either side's, closes an open microphone even while others stay: it was opened for those who were there.
                 if matches!(state, CallState::Ended(_)) && self.party(*id).is_some_and(|party| party.state == CallState::Live) {
                     self.controls.release(Holder::Open);
                     self.controls.release(Holder::Ctl);
+                    self.controls.disarm_voice();
                 }
                 self.change(*id, |party| party.state = *state);
             }
@@ -97,31 +112,39 @@ impl Air {
 
     /// A call that this side placed or answered begins: once in its life, whatever the other side says later.
     fn begin(&mut self, id: PeerId, known: &KnownPeers) {
-        let is_opened = std::mem::take(&mut self.opened);
+        let (is_opened, is_armed) = (std::mem::take(&mut self.opened), std::mem::take(&mut self.armed));
         if self.party(id).is_none_or(|party| party.incoming) {
             self.controls.release_all();
         }
         let is_here = |party: &Party| matches!(party.state, CallState::Live | CallState::RingingThere);
         let others = PeerId::all().filter(|other| *other != id).filter_map(|other| self.party(other)).filter(|party| is_here(party));
-        let mut here = self.party(id).into_iter().chain(others);
-        if self.party(id).is_some() && here.all(|party| self.may_hear(party, known)) {
+        let here: Vec<&Party> = self.party(id).into_iter().chain(others).collect();
+        let may_all_hear = |rules: OpenRules| self.party(id).is_some() && here.iter().all(|party| may_hear(rules, party, known));
+        let opens = may_all_hear(self.rules);
+        let arms = may_all_hear(OpenRules { calls: self.rules.voice, answers: false, voice: false });
+        if opens {
             self.controls.hold(Holder::Open);
-            self.opened = true;
         } else if is_opened {
             // It was opened for others than this one.
             self.controls.release(Holder::Open);
         }
-    }
-
-    /// Whether the user wants the microphone open towards this one without being asked.
-    fn may_hear(&self, party: &Party, known: &KnownPeers) -> bool {
-        let pinned = party.key.and_then(|key| known.unblocked(&key));
-        if party.incoming {
-            return self.rules.answers && party.format == Format::Sealed && pinned.is_some();
+        if arms {
+            self.controls.arm_voice();
+        } else if is_armed {
+            self.controls.disarm_voice();
         }
-        let is_sealed = || party.key.is_some_and(|key| known.named(&party.address).is_none_or(|peer| peer.key == key));
-        self.rules.calls && (party.format != Format::Sealed || is_sealed())
+        (self.opened, self.armed) = (opens, arms);
     }
+}
+
+/// Whether the user wants the microphone open towards this one without being asked.
+fn may_hear(rules: OpenRules, party: &Party, known: &KnownPeers) -> bool {
+    let pinned = party.key.and_then(|key| known.unblocked(&key));
+    if party.incoming {
+        return rules.answers && party.format == Format::Sealed && pinned.is_some();
+    }
+    let is_sealed = || party.key.is_some_and(|key| known.named(&party.address).is_none_or(|peer| peer.key == key));
+    rules.calls && !party.fell && (party.format != Format::Sealed || is_sealed())
 }
 
 #[cfg(test)]
@@ -131,9 +154,9 @@ mod tests {
     use super::*;
     use crate::call::trust::Edit;
 
-    const CALLS: OpenRules = OpenRules { calls: true, answers: false };
-    const ANSWERS: OpenRules = OpenRules { calls: false, answers: true };
-    const BOTH: OpenRules = OpenRules { calls: true, answers: true };
+    const CALLS: OpenRules = OpenRules { calls: true, answers: false, voice: false };
+    const ANSWERS: OpenRules = OpenRules { calls: false, answers: true, voice: false };
+    const BOTH: OpenRules = OpenRules { calls: true, answers: true, voice: false };
 
     fn slot(n: usize) -> PeerId {
         PeerId::new(n).expect("a slot")
@@ -202,6 +225,48 @@ mod tests {
             begins.iter().enumerate().for_each(|(n, row)| begin(&mut air, n, row));
             assert_eq!(holder(&air), opens.then_some(Holder::Open), "{what}");
         }
+    }
+
+    #[test]
+    fn a_call_that_goes_on_in_the_clear_begins_with_the_microphone_closed() {
+        let mut air = Air::new(Arc::default(), OpenRules { voice: true, ..BOTH });
+        let (id, known) = (slot(0), known());
+        air.handle_event(&Event::Peer { id, address: "new".into(), format: Format::Sealed, incoming: false }, &known);
+        air.watch(true);
+        for holder in Holder::ALL {
+            air.controls.hold(holder);
+        }
+        air.controls.arm_voice();
+        air.handle_event(&Event::Format { id, format: Format::Rtp }, &known);
+        air.handle_event(&Event::PlayoutOpen(id), &known);
+        air.handle_event(&Event::State { id, state: CallState::Live }, &known);
+        assert_eq!((holder(&air), air.controls.voice_armed()), (None, None));
+    }
+
+    #[test]
+    fn voice_activation_is_switched_on_for_whom_this_side_calls_and_nobody_else() {
+        for (what, _, begins, _) in ROWS {
+            let opened_by_calls = {
+                let mut air = Air::new(Arc::default(), CALLS);
+                begins.iter().enumerate().for_each(|(n, row)| begin(&mut air, n, row));
+                holder(&air).is_some()
+            };
+            let mut air = Air::new(Arc::default(), OpenRules { calls: false, answers: true, voice: true });
+            begins.iter().enumerate().for_each(|(n, row)| begin(&mut air, n, row));
+            assert_eq!(air.controls.voice_armed().is_some(), opened_by_calls, "{what}");
+        }
+    }
+
+    #[test]
+    fn voice_activation_ends_when_somebody_leaves_or_comes_in() {
+        let mut air = Air::new(Arc::default(), OpenRules { calls: false, answers: false, voice: true });
+        begin(&mut air, 0, &Begins("new", false, Format::Sealed, Some(8)));
+        assert!(air.controls.voice_armed().is_some());
+        begin(&mut air, 1, &Begins("10.0.0.1:9", true, Format::Sealed, Some(1)));
+        assert_eq!(air.controls.voice_armed(), None, "it finds the microphone closed");
+        air.controls.arm_voice();
+        air.handle_event(&Event::State { id: slot(1), state: CallState::Ended(crate::call::Reason::PeerHungUp) }, &known());
+        assert_eq!(air.controls.voice_armed(), None);
     }
 
     #[test]

@@ -2,8 +2,8 @@
 
 use std::path::PathBuf;
 
-use super::DelayBounds;
 use super::controls::MAX_VOLUME_PERCENT;
+use super::{DelayBounds, VoiceTuning};
 use crate::call::Address;
 use crate::call::trust::{Edit, Who};
 use crate::units::{Format, PeerId};
@@ -66,6 +66,12 @@ pub enum Command {
     /// Keys the microphone for `Holder::Ctl`.
     Talk(Switch),
     Open(Switch),
+    /// Voice activation, in this call.
+    Voice(Switch),
+    /// Of voice activation, percent.
+    Sensitivity(u8),
+    /// How long it stays on air after the last sound of a voice, ms.
+    Hang(u16),
     Mute(Switch),
     Deafen(Switch),
     /// Percent, 0..=200.
@@ -101,7 +107,7 @@ pub enum Command {
 /// The reply to `help`, and what an unknown word is answered with.
 pub const WORDS: &str = "call ADDRESS [sealed|rtp|pcm], hangup [PEER], answer [PEER], decline [PEER], admit [PEER], block [PEER], \
     clear [PEER], verify [PEER], unverify [PEER], unblock NAME, ring NAME, forget NAME, rename NAME NEW, peers, reread, talk on|off|toggle, \
-    open on|off|toggle, \
+    open on|off|toggle, voice on|off|toggle, sensitivity 5-95, hang 100-2000, \
     mute on|off|toggle, deafen on|off|toggle, volume [PEER] 0-200, delay auto|MS|MIN..MAX, measure [PEER], \
     answer-measure on|off|toggle, stats, record on|off|toggle, dump FILE, \
     input DEVICE, output DEVICE, host HOST, devices, quit";
@@ -145,12 +151,15 @@ impl Command {
             "clear" => Ok(Self::Clear(target(rest))),
             "talk" => Ok(Self::Talk(switch(word, rest)?)),
             "open" => Ok(Self::Open(switch(word, rest)?)),
+            "voice" => Ok(Self::Voice(switch(word, rest)?)),
+            "sensitivity" => VoiceTuning::parse_sensitivity(rest).map(Self::Sensitivity).map_err(|error| refused(word, &error)),
+            "hang" => VoiceTuning::parse_hang(rest).map(Self::Hang).map_err(|error| refused(word, &error)),
             "mute" => Ok(Self::Mute(switch(word, rest)?)),
             "deafen" => Ok(Self::Deafen(switch(word, rest)?)),
             "record" => Ok(Self::Record(switch(word, rest)?)),
             "dump" => Ok(Self::Dump(value(word, rest, "the file to write")?.into())),
             "volume" => parse_volume(rest),
-            "delay" => rest.parse().map(Self::Delay).map_err(|error: String| format!("\"delay\" is refused: {error}.")),
+            "delay" => rest.parse().map(Self::Delay).map_err(|error: String| refused(word, &error)),
             "measure" => Ok(Self::Measure { target: target(rest), trials: MEASURE_TRIALS }),
             "answer-measure" => Ok(Self::AnswerMeasure(switch(word, rest)?)),
             "input" => Ok(Self::Input(value(word, rest, "a device of \"devices\", or default")?)),
@@ -173,6 +182,10 @@ fn parse_rename(rest: &str) -> Result<Command, String> {
         return Err("\"rename\" takes a name of known_peers, and a new one.".into());
     };
     Ok(Command::Known(Edit::Rename { from: from.into(), to: to.into() }))
+}
+
+fn refused(word: &str, error: &str) -> String {
+    format!("\"{word}\" is refused: {error}.")
 }
 
 fn target(rest: &str) -> Target {
@@ -255,6 +268,9 @@ mod tests {
             ("talk on", Command::Talk(Switch::On)),
             ("talk off", Command::Talk(Switch::Off)),
             ("open toggle", Command::Open(Switch::Toggle)),
+            ("voice on", Command::Voice(Switch::On)),
+            ("sensitivity 60 %", Command::Sensitivity(60)),
+            ("hang 250ms", Command::Hang(250)),
             ("mute on", Command::Mute(Switch::On)),
             ("deafen off", Command::Deafen(Switch::Off)),
             ("volume 80", Command::Volume { target: Target::All, percent: 80 }),
@@ -286,6 +302,10 @@ mod tests {
             ("call 0.0.0.0", "not called"),
             ("talk", "on, off or toggle"),
             ("mute maybe", "on, off or toggle"),
+            ("voice", "on, off or toggle"),
+            ("sensitivity 100", "5 to 95 percent"),
+            ("sensitivity", "5 to 95 percent"),
+            ("hang 99", "100 to 2000 ms"),
             ("volume 201", "0 to 200"),
             ("volume -1", "0 to 200"),
             ("forget", "a name of known_peers"),

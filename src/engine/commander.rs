@@ -7,7 +7,7 @@ use crossbeam_channel::{Sender, TrySendError};
 
 use super::devices::DeviceCommand;
 use super::disk::{DiskCommand, LedgerJob};
-use super::{Command, Controls, Holder, Meters, Notice, Notices, Switch};
+use super::{Command, Controls, Holder, Meters, Notice, Notices, Switch, VoiceTuning};
 use crate::call::CallState;
 use crate::units::PeerId;
 
@@ -36,6 +36,15 @@ impl Commander {
         match command {
             Command::Talk(switch) => self.talk(switch, Instant::now()),
             Command::Open(switch) => self.open(switch, Instant::now()),
+            Command::Voice(switch) => self.voice(switch),
+            Command::Sensitivity(sensitivity) => {
+                self.controls.set_voice(VoiceTuning { sensitivity, ..self.controls.voice() });
+                Ok(())
+            }
+            Command::Hang(hang_ms) => {
+                self.controls.set_voice(VoiceTuning { hang_ms, ..self.controls.voice() });
+                Ok(())
+            }
             Command::Mute(switch) => {
                 self.controls.set_muted(switch.apply(self.controls.muted()));
                 Ok(())
@@ -130,6 +139,16 @@ impl Commander {
         self.controls.hold(Holder::Open);
         Ok(())
     }
+
+    fn voice(&self, switch: Switch) -> Result<(), String> {
+        if !switch.apply(self.controls.voice_armed().is_some()) {
+            self.controls.disarm_voice();
+            return Ok(());
+        }
+        self.may_key_up()?;
+        self.controls.arm_voice();
+        Ok(())
+    }
 }
 
 #[cfg(test)]
@@ -169,6 +188,27 @@ mod tests {
         assert_eq!(commander.controls.on_air(Instant::now()), Some(Holder::Open));
         commander.send(Command::Quit).expect("quit");
         assert_eq!(commander.controls.on_air(Instant::now()), None);
+    }
+
+    #[test]
+    fn voice_activation_is_switched_on_in_a_live_call_only_and_for_that_call_only() {
+        let (commander, _calls, _poll) = commander();
+        assert!(commander.send(Command::Voice(Switch::On)).expect_err("no call").contains("Nobody to talk to"));
+        live(&commander);
+        commander.send(Command::Mute(Switch::On)).expect("mute");
+        assert!(commander.send(Command::Voice(Switch::Toggle)).expect_err("muted").contains("muted"));
+        commander.send(Command::Mute(Switch::Off)).expect("unmute");
+        commander.send(Command::Voice(Switch::Toggle)).expect("voice");
+        assert!(commander.controls.voice_armed().is_some());
+        assert_eq!(commander.controls.on_air(Instant::now()), None, "armed is not on air");
+        commander.send(Command::Voice(Switch::Toggle)).expect("voice");
+        assert_eq!(commander.controls.voice_armed(), None);
+        commander.send(Command::Voice(Switch::On)).expect("voice");
+        commander.send(Command::Sensitivity(70)).expect("sensitivity");
+        commander.send(Command::Hang(900)).expect("hang");
+        assert_eq!(commander.controls.voice(), VoiceTuning { sensitivity: 70, hang_ms: 900 });
+        commander.controls.release_all();
+        assert_eq!(commander.controls.voice_armed(), None);
     }
 
     #[test]

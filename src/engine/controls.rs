@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering::Re
 use std::time::{Duration, Instant};
 
 use super::DelayBounds;
+use crate::audio::vad::Tuning;
 use crate::call::Phase;
 use crate::units::{MAX_PEERS, PeerId};
 
@@ -29,6 +30,8 @@ impl Holder {
 
 /// A lease without an end of its own: it falls with the call ([`Controls::release_all`]).
 const UNTIL_RELEASED: u64 = u64::MAX;
+/// No call has this number.
+const NO_CALL: u64 = u64::MAX;
 
 /// Loudest volume the user can set, percent.
 pub const MAX_VOLUME_PERCENT: u8 = 200;
@@ -41,6 +44,10 @@ pub struct Controls {
     /// The call in which each lease was given; see [`Controls::call`].
     leased_in: [AtomicU64; Holder::ALL.len()],
     call: AtomicU64,
+    /// The call in which voice activation was switched on; in any other it is off.
+    voice_in: AtomicU64,
+    /// Its hang above, its sensitivity below.
+    voice: AtomicU32,
     muted: AtomicBool,
     deafened: AtomicBool,
     volume: AtomicU8,
@@ -68,6 +75,8 @@ impl Controls {
             on_air_until: Default::default(),
             leased_in: Default::default(),
             call: AtomicU64::new(0),
+            voice_in: AtomicU64::new(NO_CALL),
+            voice: AtomicU32::new(voice_word(Tuning::default())),
             muted: AtomicBool::new(false),
             deafened: AtomicBool::new(false),
             volume: AtomicU8::new(100),
@@ -112,6 +121,38 @@ impl Controls {
         self.on_air_until[holder as usize].fetch_min(self.nanos(Instant::now()), Relaxed);
     }
 
+    /// `holder` un-keys at the moment `at`, if it has not before.
+    pub fn release_at(&self, holder: Holder, at: Instant) {
+        self.on_air_until[holder as usize].fetch_min(self.nanos(at), Relaxed);
+    }
+
+    /// Voice activation from now on, in this call alone: it listens, and [`Holder::Voice`] is on air while it hears a voice.
+    pub fn arm_voice(&self) {
+        self.voice_in.store(self.call(), Relaxed);
+    }
+
+    /// No voice activation any more; its lease ends with it.
+    pub fn disarm_voice(&self) {
+        self.voice_in.store(NO_CALL, Relaxed);
+    }
+
+    /// The call in which voice activation is on, if that is the present one.
+    #[must_use]
+    pub fn voice_armed(&self) -> Option<u64> {
+        Some(self.voice_in.load(Relaxed)).filter(|call| *call == self.call())
+    }
+
+    /// What voice activation takes for a voice.
+    #[must_use]
+    pub fn voice(&self) -> Tuning {
+        let word = self.voice.load(Relaxed);
+        Tuning { sensitivity: word as u8, hang_ms: (word >> 16) as u16 }
+    }
+
+    pub fn set_voice(&self, tuning: Tuning) {
+        self.voice.store(voice_word(tuning), Relaxed);
+    }
+
     /// Everybody un-keys, and what is still held down must be pressed anew: a call begins or ends, suspend,
     /// lost device, panic.
     pub fn release_all(&self) {
@@ -134,7 +175,8 @@ impl Controls {
     #[must_use]
     pub fn holds(&self, holder: Holder, at: Instant) -> bool {
         let of_this_call = self.leased_in[holder as usize].load(Relaxed) == self.call();
-        of_this_call && self.nanos(at) < self.on_air_until[holder as usize].load(Relaxed)
+        let is_armed = holder != Holder::Voice || self.voice_armed().is_some();
+        of_this_call && is_armed && self.nanos(at) < self.on_air_until[holder as usize].load(Relaxed)
     }
 
     /// Who wants the microphone on air at the moment `at`, first of [`Holder::ALL`]; nobody while muted.
@@ -258,6 +300,11 @@ impl Controls {
     }
 }
 
+fn voice_word(tuning: Tuning) -> u32 {
+    let sensitivity = tuning.sensitivity.clamp(Tuning::SENSITIVITY_MIN, Tuning::SENSITIVITY_MAX);
+    u32::from(tuning.hang_ms.clamp(Tuning::HANG_MIN, Tuning::HANG_MAX)) << 16 | u32::from(sensitivity)
+}
+
 fn delay_word(bounds: DelayBounds) -> u32 {
     u32::from(bounds.min_ms) << 16 | u32::from(bounds.max_ms)
 }
@@ -324,6 +371,27 @@ mod tests {
         assert_eq!((controls.on_air(start), controls.remaining(Holder::Key, start)), (None, None));
         controls.lease(Holder::Key, start + Duration::from_secs(1));
         assert_eq!(controls.on_air(start), Some(Holder::Key));
+    }
+
+    #[test]
+    fn voice_activation_ends_with_its_call_and_its_lease_with_it() {
+        let start = Instant::now();
+        let controls = Controls::new(start);
+        let speaks = |controls: &Controls, call| controls.renew(Holder::Voice, start + Duration::from_secs(1), call);
+        speaks(&controls, controls.call());
+        assert_eq!(controls.on_air(start), None, "not armed");
+        let ends: [fn(&Controls); 3] = [Controls::disarm_voice, Controls::release_all, Controls::release_all_but_open];
+        for end in ends {
+            controls.arm_voice();
+            let call = controls.voice_armed().expect("armed");
+            speaks(&controls, call);
+            assert_eq!(controls.on_air(start), Some(Holder::Voice));
+            end(&controls);
+            speaks(&controls, call);
+            assert_eq!((controls.on_air(start), controls.voice_armed()), (None, None));
+        }
+        controls.set_voice(Tuning { sensitivity: 0, hang_ms: 9 });
+        assert_eq!(controls.voice(), Tuning { sensitivity: Tuning::SENSITIVITY_MIN, hang_ms: Tuning::HANG_MIN });
     }
 
     #[test]

@@ -13,6 +13,7 @@ mod ear;
 mod mic;
 mod seat;
 mod slot;
+mod watch;
 
 use std::io;
 use std::sync::Arc;
@@ -24,7 +25,7 @@ use crossbeam_channel::{Receiver, Sender, bounded, select};
 
 use super::{CallState, Controls, DeviceStatus, Meters, Notice, Notices};
 use crate::audio::resample::RateError;
-use crate::os::sound::{Backend, DeviceEntry, Direction, InputCallback, OpenError, Opened, OutputCallback, Stream, StreamFormat};
+use crate::os::sound::{Backend, Channels, DeviceEntry, Direction, InputCallback, OpenError, Opened, OutputCallback, Stream, StreamFormat};
 use crate::units::PeerId;
 pub use ear::Ear;
 pub use mic::{MicReader, MicWriter, mic_ring};
@@ -231,7 +232,7 @@ impl<E: Ear> Devices<E> {
         self.want(now);
         self.input.handle_look(now);
         self.output.handle_look(now);
-        let follows = |spec: &str, running: Option<&Opened>| spec == DEFAULT && running.is_some();
+        let follows = |spec: &str, running: Option<&Opened>| is_default(spec) && running.is_some();
         let to_follow = follows(self.input.spec(), self.input.running()) || follows(self.output.spec(), self.output.running());
         let unanswered = self.asked.is_some_and(|asked| now.saturating_duration_since(asked) < ANSWER_MAX);
         if to_follow && !unanswered && now.saturating_duration_since(self.polled) >= DEFAULT_POLL {
@@ -244,7 +245,7 @@ impl<E: Ear> Devices<E> {
     fn follow(&mut self, [input, output]: [Option<String>; 2], now: Instant) {
         self.asked = None;
         let moved = |spec: &str, running: Option<&Opened>, id: Option<String>| {
-            spec == DEFAULT && running.zip(id).is_some_and(|(running, id)| running.id != id)
+            is_default(spec) && running.zip(id).is_some_and(|(running, id)| running.id != id)
         };
         if moved(self.input.spec(), self.input.running(), input) {
             self.notices.info("The system's default microphone has changed: following it.");
@@ -332,9 +333,15 @@ impl<E: Ear> Devices<E> {
             }
             Event::Closed => DeviceStatus::Closed,
             Event::Xruns(_) => return,
+            Event::Odd(sentence) => return self.notices.problem(sentence),
         };
         self.notices.announce(Notice::Device { direction, status });
     }
+}
+
+/// Whichever of its channels are chosen.
+fn is_default(spec: &str) -> bool {
+    Channels::split(spec).0 == DEFAULT
 }
 
 fn is_virtual(spec: &str) -> bool {

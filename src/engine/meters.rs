@@ -130,6 +130,8 @@ pub struct MicMeters {
     pub clipped: Counter,
     /// From the air to our callback, ms.
     pub capture_delay_ms: Gauge,
+    /// How likely the newest 16 ms hold speech, 0..=1; unknown while voice activation is off.
+    pub voice_score: Gauge,
     /// Samples dropped because the ring to the sender was full.
     pub overruns: Counter,
     pub wave: Wave,
@@ -276,6 +278,8 @@ pub struct Meters {
     pub out: OutMeters,
     pub net: NetMeters,
     pub peers: [PeerMeters; MAX_PEERS],
+    /// This side records, or will with the first sound: the peers are told.
+    pub recording: AtomicBool,
 }
 
 impl Default for Meters {
@@ -287,7 +291,14 @@ impl Default for Meters {
 impl Meters {
     #[must_use]
     pub fn new(epoch: Instant) -> Self {
-        Self { epoch, mic: MicMeters::default(), out: OutMeters::default(), net: NetMeters::default(), peers: Default::default() }
+        Self {
+            epoch,
+            mic: MicMeters::default(),
+            out: OutMeters::default(),
+            net: NetMeters::default(),
+            peers: Default::default(),
+            recording: AtomicBool::new(false),
+        }
     }
 
     #[must_use]

@@ -89,6 +89,10 @@ pub enum Notice {
     },
     /// Frames began or ceased to leave.
     OnAir(bool),
+    /// Voice activation was switched on, or has ended. On: it listens, and nothing leaves until it hears a voice.
+    VoiceActivation(bool),
+    /// The user talks in a live call, and the microphone is muted. Not more often than every ten seconds.
+    MutedTalk,
     /// The microphone's stream runs or is closed.
     Microphone(bool),
     Device {
@@ -99,6 +103,11 @@ pub enum Notice {
     /// The files of a recording (before the first sound: the directory they will be in); empty: it ended.
     Recording {
         files: Vec<PathBuf>,
+    },
+    /// A peer of a sealed call says that it records the call, or no longer does.
+    PeerRecording {
+        id: PeerId,
+        on: bool,
     },
     /// All peers that are known, as they were asked for.
     Known(Vec<KnownPeer>),

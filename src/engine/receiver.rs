@@ -266,6 +266,7 @@ impl ReceiverThread {
         self.take_handles();
         self.playback.drain();
         self.downlink.handle_capture_delay(self.meters.mic.capture_delay_ms.get());
+        self.downlink.handle_recording(Instant::now(), self.meters.recording.load(Relaxed));
         let (now, card_ms) = (Instant::now(), self.meters.out.card_delay_ms.get().unwrap_or(0.0));
 
         for id in PeerId::all().filter(|id| self.meters.state(*id) == CallState::Live) {
@@ -349,6 +350,7 @@ impl ReceiverThread {
                 self.links.sender.unpark();
             }
             Event::MeasureFailed { sentence } => self.tell(Notice::Measured(Err(sentence))),
+            Event::Recording { id, on } => self.tell(Notice::PeerRecording { id, on }),
             Event::PlayoutOpen(id) => self.open_playout(id),
             Event::PlayoutClose(id) => self.playback.close(id),
             Event::Gone { id } => {

@@ -12,6 +12,10 @@ use super::{Holder, PeerSnapshot, Roster, Sealed, Sending, Snapshot, Why};
 pub const STATS_FIELDS: &[(&str, &str)] = &[
     ("on_air", "frames of the microphone leave for the network"),
     ("held_by", "who keys the microphone: key, mouse, ctl, open, voice"),
+    ("voice_activation", "voice activation is on: it listens, and is on air while it hears a voice"),
+    ("voice_score_percent", "how likely the microphone's last 16 ms hold speech; null while it is off"),
+    ("voice_sensitivity_percent", "its sensitivity; a score of 100 less that counts as speech"),
+    ("voice_hang_ms", "how long it stays on air after the last sound of a voice"),
     ("muted", "the microphone is muted"),
     ("deafened", "nothing is played"),
     ("measuring", "a delay is being measured: chirps leave in place of the microphone, and nothing is played"),
@@ -89,6 +93,7 @@ pub const PEER_FIELDS: &[(&str, &str)] = &[
     ("speaking", "the peer speaks"),
     ("volume_percent", "its volume here"),
     ("muted", "it is muted here"),
+    ("records", "it says that it records the call; believed in sealed calls only"),
 ];
 
 /// An event with its name and the time, RFC 3339 with the local offset: the frame of every line of `--json`.
@@ -116,6 +121,10 @@ pub fn stats(snapshot: &Snapshot, roster: &Roster) -> Value {
         "on_air": snapshot.on_air,
         "held_by": snapshot.holder.map(holder),
         "muted": snapshot.muted,
+        "voice_activation": snapshot.voice_armed,
+        "voice_score_percent": decimals(snapshot.voice_score.map(|score| score * 100.0), 0),
+        "voice_sensitivity_percent": snapshot.voice.sensitivity,
+        "voice_hang_ms": snapshot.voice.hang_ms,
         "deafened": snapshot.deafened,
         "measuring": snapshot.measuring,
         "volume_percent": snapshot.volume,
@@ -191,6 +200,7 @@ fn peer(peer: &PeerSnapshot, roster: &Roster) -> Value {
         "speaking": peer.speaking,
         "volume_percent": peer.volume,
         "muted": peer.muted,
+        "records": entry.is_some_and(|entry| entry.records),
     })
 }
 

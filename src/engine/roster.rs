@@ -18,6 +18,8 @@ pub struct Entry {
     pub incoming: bool,
     /// Once a sealed session stands.
     pub sealed: Option<Sealed>,
+    /// It says that it records the call.
+    pub records: bool,
     pub state: CallState,
 }
 
@@ -70,6 +72,7 @@ impl Roster {
                     format: *format,
                     incoming: *incoming,
                     sealed: None,
+                    records: false,
                     state: CallState::Idle,
                 });
             }
@@ -77,6 +80,7 @@ impl Roster {
             Notice::Name { id, name } => self.change(*id, |entry| entry.name = Some(name.clone())),
             Notice::PeerFormat { id, format } => self.change(*id, |entry| entry.format = *format),
             Notice::Sealed { id, sealed } => self.change(*id, |entry| entry.sealed = Some(sealed.clone())),
+            Notice::PeerRecording { id, on } => self.change(*id, |entry| entry.records = *on),
             Notice::State { id, state } => self.change(*id, |entry| entry.state = *state),
             Notice::Gone { id } => self.slots[id.slot()] = None,
             _ => {}

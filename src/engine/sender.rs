@@ -14,7 +14,7 @@ use super::devices::MicReader;
 use super::hints::failure;
 use super::playback::FarFrame;
 use super::tap::TapWriter;
-use super::{Controls, Measuring, Meters, Notice, Notices};
+use super::{Controls, Holder, Measuring, Meters, Notice, Notices, VoiceKey};
 use crate::audio::process::Chain;
 use crate::call::{Order, Resend, SendFailure, SendPlan, SentCounts, Uplink};
 use crate::os::priority;
@@ -43,6 +43,7 @@ pub enum ToSender {
 /// Everything the sender thread owns.
 pub struct SenderThread {
     pub uplink: Uplink,
+    pub voice: VoiceKey,
     pub process: Chain,
     pub measuring: Measuring,
     pub mic: MicReader,
@@ -80,6 +81,8 @@ impl SenderThread {
                 frame.fill(0.0);
                 self.send_frame(&frame, Instant::now(), false, false);
             }
+            let armed = self.voice.watch();
+            self.announce_armed(armed);
             thread::park_timeout(NAP);
         }
         self.set_on_air(false);
@@ -106,13 +109,33 @@ impl SenderThread {
 
     /// `captured`: when the frame's first sample was in the air.
     fn handle_frame(&mut self, frame: &mut [f32; FRAME_SAMPLES], captured: Instant) {
-        self.process.process(frame, None);
         let ended = captured + FRAME_DURATION;
-        let talks = self.controls.on_air(ended).is_some();
-        let measured = self.measuring.handle_frame(frame, captured, talks);
-        self.send_frame(frame, ended, measured.unwrap_or(talks), measured.is_some());
+        self.hear(frame, ended);
+        self.process.process(frame, None);
+        let holder = self.controls.on_air(ended);
+        let measured = self.measuring.handle_frame(frame, captured, holder.is_some());
+        self.uplink.set_begun_by_voice(measured.is_none() && holder == Some(Holder::Voice));
+        self.send_frame(frame, ended, measured.unwrap_or(holder.is_some()), measured.is_some());
         if let Some(result) = self.measuring.poll_result() {
             self.notices.announce(Notice::Measured(result));
+        }
+    }
+
+    /// Voice activation hears the microphone as it is: a gain that follows the voice would lift noise to it.
+    fn hear(&mut self, frame: &[f32; FRAME_SAMPLES], captured: Instant) {
+        let news = self.voice.handle_frame(frame, captured);
+        if news.forget {
+            self.uplink.forget_preroll();
+        }
+        if news.muted_talk {
+            self.notices.announce(Notice::MutedTalk);
+        }
+        self.announce_armed(news.armed);
+    }
+
+    fn announce_armed(&self, armed: Option<bool>) {
+        if let Some(on) = armed {
+            self.notices.announce(Notice::VoiceActivation(on));
         }
     }
 

@@ -4,7 +4,8 @@ use std::net::{IpAddr, Ipv6Addr};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::DelayBounds;
+use super::{DelayBounds, RecordFormat, VoiceTuning};
+use crate::os::files::recordings_dir;
 use crate::units::{DEFAULT_PORT, Format};
 
 /// Which calls are answered without the user.
@@ -46,6 +47,9 @@ pub struct Settings {
     pub delay: DelayBounds,
     /// Microphone open in calls that this side places.
     pub open: bool,
+    /// Voice activation in calls that this side places.
+    pub voice_activation: bool,
+    pub voice: VoiceTuning,
     pub auto_answer: AutoAnswer,
     /// Microphone open in calls that come in sealed, from peers whose key is known.
     pub open_on_answer: bool,
@@ -63,10 +67,11 @@ pub struct Settings {
     pub talk_timeout: Duration,
     /// A call nobody answers ends after this.
     pub ring_timeout: Duration,
-    /// Record from the start, into this directory.
+    /// Record every call, into this directory.
     pub record: Option<PathBuf>,
-    /// Where `record on` writes when `record` is not set.
+    /// Where `record on` writes.
     pub record_dir: PathBuf,
+    pub record_format: RecordFormat,
     /// Ends by itself after this.
     pub run_for: Option<Duration>,
     pub commands: CommandInput,
@@ -89,6 +94,8 @@ impl Default for Settings {
             format: Format::default(),
             delay: DelayBounds::default(),
             open: false,
+            voice_activation: false,
+            voice: VoiceTuning::default(),
             auto_answer: AutoAnswer::None,
             open_on_answer: false,
             allow_unsealed: false,
@@ -99,7 +106,8 @@ impl Default for Settings {
             talk_timeout: Duration::from_secs(180),
             ring_timeout: Duration::from_secs(60),
             record: None,
-            record_dir: PathBuf::from("."),
+            record_dir: recordings_dir(),
+            record_format: RecordFormat::default(),
             run_for: None,
             commands: CommandInput::None,
             ctl: true,

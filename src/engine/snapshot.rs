@@ -3,10 +3,10 @@
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
-use super::DelayBounds;
 use super::controls::{Controls, Holder};
 use super::meters::{Meters, PeerMeters};
 use super::minute::Minute;
+use super::{DelayBounds, VoiceTuning};
 use crate::call::{CallState, Sending};
 use crate::playout::Why;
 use crate::units::{Format, Level, PeerId};
@@ -165,6 +165,11 @@ pub struct Snapshot {
     /// Frames leave for the network.
     pub on_air: bool,
     pub mic_running: bool,
+    /// Voice activation is on: it listens, and is on air while it hears a voice.
+    pub voice_armed: bool,
+    /// How likely the newest 16 ms of the microphone hold speech, 0..=1; unknown while it is off.
+    pub voice_score: Option<f32>,
+    pub voice: VoiceTuning,
     pub muted: bool,
     pub deafened: bool,
     /// A delay is being measured: chirps leave in place of the microphone.
@@ -203,6 +208,9 @@ impl Snapshot {
             lease_left: holder.and_then(|holder| controls.remaining(holder, now)),
             on_air: meters.mic.on_air.load(Relaxed),
             mic_running: meters.mic.running.load(Relaxed),
+            voice_armed: controls.voice_armed().is_some(),
+            voice_score: meters.mic.voice_score.get(),
+            voice: controls.voice(),
             muted: controls.muted(),
             deafened: controls.deafened(),
             measuring: controls.measuring().is_some(),

@@ -21,7 +21,7 @@ use super::receiver::{Links, ReceiverThread, SOCKET, WAKER};
 use super::sender::{SenderThread, SentBoard, ToSender};
 use super::tap::{TAP_SAMPLES, TapWriter, tap};
 use super::{
-    Air, AutoAnswer, Command, CommandInput, Controls, Measuring, Meters, Notice, Notices, OpenRules, Settings, Trust, resolver,
+    Air, AutoAnswer, Command, CommandInput, Controls, Measuring, Meters, Notice, Notices, OpenRules, Settings, Trust, VoiceKey, resolver,
     roster::Roster,
 };
 use crate::audio::process::Chain;
@@ -96,6 +96,7 @@ impl Engine {
         };
         frame.controls.set_delay(frame.settings.delay);
         frame.controls.set_answers_measuring(frame.settings.answer_measure);
+        frame.controls.set_voice(frame.settings.voice);
         if let Some(sentence) = &frame.trust.warning {
             frame.notices.problem(sentence.clone());
         }
@@ -217,7 +218,8 @@ impl Frame {
             fresh,
             waker: Arc::clone(&self.waker),
         };
-        threads.push(disk::spawn(&self.settings, disk_commanded, tap_reader, ledger)?);
+        let shared = disk::Shared { controls: Arc::clone(&self.controls), meters: Arc::clone(&self.meters) };
+        threads.push(disk::spawn(&self.settings, disk_commanded, tap_reader, ledger, shared)?);
         self.notices.announce(Notice::Listening { address: self.address });
         Ok(Engine {
             controls: self.controls,
@@ -274,6 +276,7 @@ impl Frame {
         let uplink = Uplink::new(config, random()?).map_err(|sentence| anyhow!(sentence))?;
         Ok(SenderThread {
             uplink,
+            voice: VoiceKey::new(Arc::clone(&self.controls), Arc::clone(&self.meters)).map_err(|sentence| anyhow!(sentence))?,
             process: Chain::default(),
             measuring: Measuring::new(Arc::clone(&self.controls)),
             mic,
@@ -324,7 +327,10 @@ impl Frame {
             known: self.trust.known.clone(),
             own: self.trust.local.identity.public(),
             qualities: Default::default(),
-            air: Air::new(Arc::clone(&self.controls), OpenRules { calls: settings.open, answers: settings.open_on_answer }),
+            air: Air::new(
+                Arc::clone(&self.controls),
+                OpenRules { calls: settings.open, answers: settings.open_on_answer, voice: settings.voice_activation },
+            ),
             realtime: settings.realtime,
             end_at: settings.run_for.map(|time| Instant::now() + time),
             sleep: SleepWatch::new(),

@@ -33,6 +33,14 @@ pub fn state_dir() -> Option<PathBuf> {
     dirs().map(|dirs| dirs.state_dir().unwrap_or_else(|| dirs.data_local_dir()).to_owned())
 }
 
+/// Where recordings go unless told otherwise: `voicetui` in the user's music folder (`XDG_MUSIC_DIR`); who has none finds them with
+/// the data, who has no home in the current folder.
+#[must_use]
+pub fn recordings_dir() -> PathBuf {
+    let music = directories::UserDirs::new().and_then(|dirs| dirs.audio_dir().map(|dir| dir.join("voicetui")));
+    music.or_else(|| data_dir().map(|dir| dir.join("recordings"))).unwrap_or_else(|| PathBuf::from("."))
+}
+
 /// Replaces the file at `path` by `bytes`, whole or not at all, readable by its owner only; makes its folder. A symlink
 /// stays one: what it points at is replaced.
 ///

@@ -1,13 +1,15 @@
 //! Sound devices as the engine sees them: one face for cpal's and the virtual ones. Callbacks run on the device's own thread.
 
 mod cards;
+mod channels;
 mod error;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, AtomicU32, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 pub use cards::{Sound, hosts};
+pub use channels::Channels;
 pub use error::{Failure, OpenError};
 
 /// Which way sound goes through a device.
@@ -81,6 +83,8 @@ pub type MakeOutput<'a> = &'a mut dyn FnMut(StreamFormat) -> OutputCallback;
 #[derive(Debug, Default)]
 pub struct Health {
     blocks: AtomicU32,
+    frames: AtomicU32,
+    sounded: AtomicBool,
     xruns: AtomicU32,
     failure: AtomicU8,
     rerouted: AtomicU32,
@@ -96,6 +100,26 @@ impl Health {
     #[must_use]
     pub fn blocks(&self) -> u32 {
         self.blocks.load(Relaxed)
+    }
+
+    /// What a card's callback carried: so many frames; `sounded`: one was not zero.
+    pub fn carry(&self, frames: usize, sounded: bool) {
+        self.frames.fetch_add(frames as u32, Relaxed);
+        if sounded {
+            self.sounded.store(true, Relaxed);
+        }
+    }
+
+    /// Frames so far, wrapping; a device without a card counts none.
+    #[must_use]
+    pub fn frames(&self) -> u32 {
+        self.frames.load(Relaxed)
+    }
+
+    /// Whether anything but zeros came since the last call.
+    #[must_use]
+    pub fn take_sounded(&self) -> bool {
+        self.sounded.swap(false, Relaxed)
     }
 
     pub fn count_xrun(&self) {

@@ -40,9 +40,22 @@ impl WavWriter {
         Self::with_limit(path.into(), DATA_MAX)
     }
 
+    /// Fills `file`, which is empty and lies at `path`.
+    ///
+    /// # Errors
+    /// The file cannot be written.
+    pub fn fill(mut file: File, path: PathBuf) -> io::Result<Self> {
+        file.write_all(&header(0))?;
+        Ok(Self::new(file, path, DATA_MAX))
+    }
+
     fn with_limit(path: PathBuf, data_max: u64) -> io::Result<Self> {
         let file = begin(&path)?;
-        Ok(Self { path, part: 1, file, pending: Vec::with_capacity(CHECKPOINT_SAMPLES * 2), written: 0, data_max })
+        Ok(Self::new(file, path, data_max))
+    }
+
+    fn new(file: File, path: PathBuf, data_max: u64) -> Self {
+        Self { path, part: 1, file, pending: Vec::with_capacity(CHECKPOINT_SAMPLES * 2), written: 0, data_max }
     }
 
     /// The file that is being written now.
@@ -66,20 +79,47 @@ impl WavWriter {
         Ok(())
     }
 
+    /// Appends silence, as a hole in the file where the file system knows holes.
+    ///
+    /// # Errors
+    /// As [`WavWriter::write`].
+    pub fn silence(&mut self, samples: u64) -> io::Result<()> {
+        self.checkpoint()?;
+        let mut left = samples * 2;
+        while left > 0 {
+            let count = left.min(self.data_max.saturating_sub(self.written));
+            self.file.set_len(HEADER_BYTES + self.written + count)?;
+            self.head(self.written + count)?;
+            left -= count;
+            if left > 0 {
+                self.next_part()?;
+            }
+        }
+        Ok(())
+    }
+
     /// Brings the file and its header up to date now.
     ///
     /// # Errors
     /// As [`WavWriter::write`].
     pub fn checkpoint(&mut self) -> io::Result<()> {
         if self.written + self.pending.len() as u64 > self.data_max {
-            self.file = begin(&part_path(&self.path, self.part + 1))?;
-            self.part += 1;
-            self.written = 0;
+            self.next_part()?;
         }
         let appended = self.append();
         // On failure too: memory must not grow while a disk is full.
         self.pending.clear();
+        if appended.is_err() {
+            let _ = self.file.set_len(HEADER_BYTES + self.written);
+        }
         appended
+    }
+
+    fn next_part(&mut self) -> io::Result<()> {
+        self.file = begin(&part_path(&self.path, self.part + 1))?;
+        self.part += 1;
+        self.written = 0;
+        Ok(())
     }
 
     /// Samples first, header after: it never counts what is not there.
@@ -89,7 +129,10 @@ impl WavWriter {
         }
         self.file.seek(SeekFrom::Start(HEADER_BYTES + self.written))?;
         self.file.write_all(&self.pending)?;
-        let written = self.written + self.pending.len() as u64;
+        self.head(self.written + self.pending.len() as u64)
+    }
+
+    fn head(&mut self, written: u64) -> io::Result<()> {
         self.file.seek(SeekFrom::Start(0))?;
         self.file.write_all(&header(written))?;
         self.written = written;
@@ -212,6 +255,25 @@ mod tests {
         writer.finish().expect("finished");
         assert_eq!(samples_of(&path).len(), CHECKPOINT_SAMPLES * 2);
         assert_eq!(samples_of(&folder.path().join("long-2.wav")).len(), CHECKPOINT_SAMPLES);
+    }
+
+    #[test]
+    fn silence_is_a_hole_that_reads_as_silence() {
+        let folder = tempfile::tempdir().expect("folder");
+        let path = folder.path().join("a.wav");
+        let mut writer = WavWriter::fill(File::create(&path).expect("made"), path.clone()).expect("begun");
+        writer.write(&[0.5; 100]).expect("written");
+        writer.silence(900_000).expect("written");
+        writer.write(&[0.25; 100]).expect("written");
+        assert_eq!(writer.samples(), 900_200);
+        writer.finish().expect("finished");
+        let samples = samples_of(&path);
+        assert_eq!(samples.len(), 900_200);
+        assert!(samples[99] > 0.4 && samples[100..900_100].iter().all(|s| *s == 0.0) && samples[900_100] > 0.2);
+        let parts = folder.path().join("long.wav");
+        let mut writer = WavWriter::with_limit(parts.clone(), 1_000).expect("created");
+        writer.silence(1_200).expect("written");
+        assert_eq!((writer.path(), writer.samples()), (folder.path().join("long-3.wav"), 200));
     }
 
     #[test]

@@ -16,6 +16,10 @@ const RAMP: usize = 240;
 const TOLERANCE: f64 = 5.0 * MS;
 /// A waiting packet is played late rather than dropped up to here; the delay it causes is stretched away.
 const OVERDUE_MAX: f64 = 120.0 * MS;
+/// The pre-roll of voice activation is 200 ms before its time, and is all to be heard.
+const OVERDUE_START_MAX: f64 = 260.0 * MS;
+/// What is missing from the media is at least that much more than the packets missing: nobody spoke.
+const PAUSE: f64 = 50.0 * MS;
 /// A lead this far above the target is cut, not stretched away.
 const EXCESS_MAX: f64 = 400.0 * MS;
 /// The reported delay is averaged over half a second, unless it leaps by more than this.
@@ -104,11 +108,19 @@ impl Playout {
         }
         let expected = self.buffer.next();
         let dropped = self.counters.discarded;
-        let seq = if planned - media > OVERDUE_MAX { self.skip_overdue(seq, planned) } else { seq };
+        let overdue_max = if self.begins_spurt(seq, media) { OVERDUE_START_MAX } else { OVERDUE_MAX };
+        let seq = if planned - media > overdue_max { self.skip_overdue(seq, planned) } else { seq };
         self.settle_gap(seq - expected, self.counters.discarded - dropped, media);
         self.lead.restart();
         self.play(seq);
         self.steer();
+    }
+
+    /// The packet that waits is the first of a talk spurt, or of what is left of its burst: the sender had been silent before.
+    fn begins_spurt(&self, seq: u64, media: f64) -> bool {
+        let missing = seq.saturating_sub(self.buffer.next()) as f64;
+        let marked = self.buffer.first().is_some_and(|stored| stored.packet.marker);
+        marked || self.state.dry.is_some_and(|dry| media - dry.media > missing * self.frame as f64 + PAUSE)
     }
 
     /// Decodes the next packet before its time, if it waits and follows without a gap.

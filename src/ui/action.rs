@@ -43,6 +43,10 @@ pub enum Action {
     /// Held, not pressed: the input thread sees to it, the table only names it.
     Talk,
     Open,
+    Voice,
+    /// Voice activation opens sooner, or later.
+    MoreSensitive,
+    LessSensitive,
     Mute,
     /// Focus the address field.
     Address,
@@ -102,6 +106,8 @@ impl Action {
                 | Self::PeerQuieter
                 | Self::Louder
                 | Self::Quieter
+                | Self::MoreSensitive
+                | Self::LessSensitive
                 | Self::Next
                 | Self::Previous
                 | Self::Older

@@ -78,6 +78,8 @@ pub struct PeerInfo {
     pub sealed: Option<Sealed>,
     /// It has not answered sealed, and whether it ever did.
     pub unsealed: Option<bool>,
+    /// It says that it records the call.
+    pub records: bool,
 }
 
 /// A call was refused since its peer shows another key than before; it stands until it is put away.
@@ -257,10 +259,15 @@ impl App {
             Notice::Recording { files } => {
                 let said = match files.first() {
                     Some(file) => format!("Recording to {}", file.parent().unwrap_or(file).display()),
-                    None => "The recording has ended; its files are whole.".into(),
+                    None => "The recording has ended.".into(),
                 };
                 self.say(&said, Tone::Info, now);
                 self.recording = files;
+            }
+            Notice::PeerRecording { id, on } => {
+                self.with_peer(id, |peer| peer.records = on);
+                let does = if on { "records this call" } else { "no longer records" };
+                self.say(&format!("{} {does}.", self.name(id)), Tone::Info, now);
             }
             Notice::Slept(slept) => {
                 self.effects.push_back(Effect::Slept);
@@ -273,15 +280,27 @@ impl App {
                 self.say(&text::measured(&result), tone, now);
             }
             Notice::Quit => self.effects.push_back(Effect::Quit),
+            Notice::MutedTalk => {
+                let unmute = super::keymap::key_name(Context::Main, super::action::Action::Mute);
+                self.say(&format!("You are muted; {unmute} unmutes."), Tone::Problem, now);
+            }
             // The snapshot says these.
+            Notice::VoiceActivation(_) => {}
             Notice::PeerFormat { .. } | Notice::OnAir(_) | Notice::Microphone(_) | Notice::Stats | Notice::Known(_) => {}
         }
     }
 
     fn meet(&mut self, id: PeerId, address: &str, incoming: bool) {
         self.histories[id.slot()].clear();
-        self.peers[id.slot()] =
-            Some(PeerInfo { address: text::clean(address), name: None, remote: None, incoming, sealed: None, unsealed: None });
+        self.peers[id.slot()] = Some(PeerInfo {
+            address: text::clean(address),
+            name: None,
+            remote: None,
+            incoming,
+            sealed: None,
+            unsealed: None,
+            records: false,
+        });
         if incoming {
             self.selected = self.selected.or(Some(id));
             return;
@@ -392,6 +411,12 @@ impl App {
         self.info(id).and_then(|info| info.sealed.as_ref())
     }
 
+    /// Whether a peer says that it records the call.
+    #[must_use]
+    pub fn records(&self, id: PeerId) -> bool {
+        self.info(id).is_some_and(|info| info.records)
+    }
+
     /// What to call a peer: its own name, else its address.
     #[must_use]
     pub fn name(&self, id: PeerId) -> String {
@@ -442,6 +467,7 @@ impl App {
         }
         let microphone = match (snapshot.mic_running, snapshot.muted) {
             (true, true) => "(muted) ",
+            (true, false) if snapshot.voice_armed => "(voice activation: listening) ",
             (true, false) => "(microphone ready) ",
             _ => "",
         };
@@ -451,7 +477,7 @@ impl App {
     /// Whether the picture changes by itself: somebody talks, or a needle is still falling.
     #[must_use]
     pub fn is_moving(&self, snapshot: &Snapshot) -> bool {
-        snapshot.on_air || snapshot.holder.is_some() || snapshot.peers.iter().any(|peer| peer.speaking)
+        snapshot.on_air || snapshot.holder.is_some() || snapshot.voice_armed || snapshot.peers.iter().any(|peer| peer.speaking)
     }
 }
 

@@ -10,11 +10,12 @@ use voicetui::wire::app::CallWord;
 
 use crate::net::Link;
 use crate::rogue::{Rogue, cookie_and_refusal, garbage, local, media, reports, words};
+use crate::voice::talker;
 use crate::world::{A, B, C, World, at};
 
 const SECOND: Duration = Duration::from_secs(1);
 const MS: Duration = Duration::from_millis(1);
-const BOTH: OpenRules = OpenRules { calls: true, answers: true };
+const BOTH: OpenRules = OpenRules { calls: true, answers: true, voice: true };
 const NOBODY: &str = "10.0.0.8:5005";
 
 /// Where the call of B stands. With `+` its user has said `--open --open-on-answer --auto-answer all`: the rogue, unknown and not
@@ -81,6 +82,9 @@ fn world(stage: Stage) -> World {
     world.answer(0);
     world.run(200 * MS);
     world.nodes.iter().for_each(|node| node.key(true));
+    // B talks all the time, and its user has used voice activation in the call that is over.
+    world.nodes[1].source = talker;
+    world.nodes[1].controls.arm_voice();
     world.run(300 * MS);
     world.nodes.iter().for_each(|node| node.key(false));
     world.hang_up(1);
@@ -183,6 +187,7 @@ impl Watch {
         for holder in Holder::ALL.into_iter().filter(|holder| stage != Stage::Muted || *holder != Holder::Key) {
             assert!(!node.controls.holds(holder, now), "{stage:?}: {what}: {holder:?} holds");
         }
+        assert_eq!(node.controls.voice_armed(), None, "{stage:?}: {what}: voice activation is on");
         assert_eq!(node.controls.muted(), stage == Stage::Muted, "{what}");
         // What is said has an ask to measure in it; nobody here has allowed that.
         assert_eq!(node.controls.measuring(), None, "{stage:?}: {what}");
@@ -321,6 +326,7 @@ fn the_users_word_opens_the_microphone_for_whom_it_is_meant() {
         world.run(2 * SECOND);
         let (on_air, row) = (world.nodes[1].controls.on_air(world.now), format!("calls: {calls}, opens: {opens}"));
         assert_eq!(on_air, opens.then_some(Holder::Open), "{row}");
+        assert_eq!(world.nodes[1].controls.voice_armed().is_some(), calls && opens, "{row}: voice activation, for whom B calls");
         let voice = world.net.seen.iter().filter(|(from, _, bytes)| *from == at(B) && is_media(bytes)).count();
         assert_eq!(voice > 100, opens, "{row}: {voice} packets of voice");
         assert!(world.net.seen.iter().all(|(.., bytes)| (8..=13).contains(&bytes[0])), "{row}: in the clear");

@@ -23,4 +23,5 @@ mod setup;
 mod sound;
 mod strangers;
 mod trust;
+mod voice;
 mod world;

@@ -11,7 +11,7 @@ use voicetui::audio::resample::{Puller, Resampler};
 use voicetui::call::{CallState, Consent, Downlink, DownlinkConfig, Event, Identity, PlayoutView, Reason, Uplink, UplinkConfig};
 use voicetui::engine::playback::{Playback, PlaybackHandle};
 use voicetui::engine::tap::{Span, TAP_SAMPLES, TapReader, tap};
-use voicetui::engine::{Air, Controls, Holder, Measuring, Meters, OpenRules, Trials};
+use voicetui::engine::{Air, Controls, Holder, Measuring, Meters, OpenRules, Trials, VoiceKey, VoiceNews};
 use voicetui::playout::{Config, Origin};
 use voicetui::units::{FRAME_DURATION, FRAME_SAMPLES, Format, PeerId, SAMPLE_RATE};
 use zeroize::Zeroizing;
@@ -66,6 +66,9 @@ pub struct Node {
     pub measured: Vec<Result<Trials, String>>,
     /// What opens the microphone besides the key.
     pub air: Air,
+    voice: VoiceKey,
+    /// What voice activation had to say, and when.
+    pub voice_news: Vec<(Duration, VoiceNews)>,
     pub mic: Card,
     pub card: Card,
     /// Between cards of another rate and us.
@@ -119,6 +122,8 @@ impl Node {
             playback,
             handle,
             air: Air::new(controls.clone(), OpenRules::default()),
+            voice: VoiceKey::new(controls.clone(), meters.clone()).expect("a detector"),
+            voice_news: Vec::new(),
             controls,
             meters,
             measuring,
@@ -237,17 +242,41 @@ impl Node {
         while self.gathered.len() >= FRAME_SAMPLES {
             let mut frame = std::array::from_fn(|n| self.gathered[n]);
             self.gathered.drain(..FRAME_SAMPLES);
-            let (from, talks) = (self.address, self.controls.on_air(now).is_some());
-            let on_air = self.measuring.handle_frame(&mut frame, now - FRAME_DURATION, talks).unwrap_or(talks);
+            self.hear(&frame, now);
+            let (from, holder) = (self.address, self.controls.on_air(now));
+            let measured = self.measuring.handle_frame(&mut frame, now - FRAME_DURATION, holder.is_some());
+            self.uplink.set_begun_by_voice(measured.is_none() && holder == Some(Holder::Voice));
             self.measured.extend(self.measuring.poll_result());
             if self.tapped.is_some() {
                 self.uttered.extend_from_slice(&frame);
             }
-            self.uplink.handle_frame(&frame, now, on_air, &mut |_, to, bytes| net.send(now, from, to, bytes));
+            self.uplink.handle_frame(&frame, now, measured.unwrap_or(holder.is_some()), &mut |_, to, bytes| net.send(now, from, to, bytes));
         }
         for id in PeerId::all() {
             self.downlink.handle_sent(id, self.uplink.counts(id));
         }
+    }
+
+    /// As the sender thread does; the detector costs time, so it runs only where it decides.
+    fn hear(&mut self, frame: &[f32; FRAME_SAMPLES], now: Instant) {
+        if self.controls.voice_armed().is_none() && !self.controls.muted() {
+            self.voice.watch();
+            return;
+        }
+        let news = self.voice.handle_frame(frame, now);
+        if news.forget {
+            self.uplink.forget_preroll();
+        }
+        if news.armed.is_some() || news.muted_talk {
+            self.voice_news.push((now - self.start, news));
+        }
+        self.meters.set_state(PeerId::all().next().expect("a slot"), self.state_of_any(), now);
+    }
+
+    /// Live, if anybody is: what the receiver thread writes into the meters.
+    fn state_of_any(&self) -> CallState {
+        let is_live = self.states.values().any(|state| *state == CallState::Live);
+        if is_live { CallState::Live } else { CallState::Idle }
     }
 
     /// A datagram came.

@@ -300,3 +300,43 @@ fn who_is_in_the_call_is_not_called_a_second_time_under_another_address() {
     world.run(2 * SECOND);
     assert_eq!(world.nodes[0].states[&third], CallState::Live);
 }
+
+#[test]
+fn that_a_call_is_recorded_is_seen_there_as_long_as_it_is_whatever_is_lost() {
+    for (seed, link) in [(31, Link::LAN), (32, Link::BAD)] {
+        let mut world = call(seed, link);
+        let told = |world: &World| -> Vec<bool> {
+            let told = world.nodes[1].events.iter().filter_map(|(_, event)| match event {
+                Event::Recording { on, .. } => Some(*on),
+                _ => None,
+            });
+            told.collect()
+        };
+        assert!(told(&world).is_empty());
+        let mut expected = Vec::new();
+        for on in [true, false, true] {
+            let now = world.now;
+            world.nodes[0].downlink.handle_recording(now, on);
+            expected.push(on);
+            assert!(world.run_until(5 * SECOND, |world| told(world) == expected), "{:?}", told(&world));
+        }
+        // Its end is an end of that, too; and nobody has been told anything back.
+        world.hang_up(0);
+        assert!(world.run_until(5 * SECOND, |world| told(world) == [true, false, true, false]));
+        assert!(world.nodes[0].events.iter().all(|(_, event)| !matches!(event, Event::Recording { .. })));
+    }
+}
+
+#[test]
+fn in_the_clear_nobody_says_or_believes_that_a_call_is_recorded() {
+    let mut world = World::call(33, Link::LAN);
+    world.net.tapped = true;
+    let now = world.now;
+    world.nodes[0].downlink.handle_recording(now, true);
+    world.run(3 * SECOND);
+    let (from, to) = (world.nodes[0].address, world.nodes[1].address);
+    let at = world.now;
+    world.net.send(at, from, to, &crate::rogue::words(voicetui::wire::app::CallWord::Live, 0));
+    world.run(SECOND);
+    assert!(world.nodes[1].events.iter().all(|(_, event)| !matches!(event, Event::Recording { .. })));
+}

@@ -35,6 +35,8 @@ pub struct OpusSettings {
     pub inband_fec: bool,
     /// Constant bit rate: lengths tell nothing about what is said.
     pub constant_bitrate: bool,
+    /// As it was, rather than as well understood as can be (libopus's application "audio", not "voip"): for what is kept.
+    pub faithful: bool,
 }
 
 impl Default for OpusSettings {
@@ -46,6 +48,7 @@ impl Default for OpusSettings {
             expected_loss_percent: 0,
             inband_fec: false,
             constant_bitrate: false,
+            faithful: false,
         }
     }
 }
@@ -65,7 +68,8 @@ impl OpusEncoder {
         if ![FRAME_SAMPLES, 2 * FRAME_SAMPLES].contains(&settings.frame_samples) {
             return Err(CodecError::Unavailable);
         }
-        let mut inner = Encoder::new(SAMPLE_RATE, Channels::Mono, Application::Voip).map_err(|_| CodecError::Unavailable)?;
+        let application = if settings.faithful { Application::Audio } else { Application::Voip };
+        let mut inner = Encoder::new(SAMPLE_RATE, Channels::Mono, application).map_err(|_| CodecError::Unavailable)?;
         let set = inner
             .set_complexity(i32::from(settings.complexity.min(10)))
             .and_then(|()| inner.set_vbr(!settings.constant_bitrate))

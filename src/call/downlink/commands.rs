@@ -186,6 +186,7 @@ impl Downlink {
         peer.reports_sent = 0;
         peer.report_at = (peer.accepted && peer.format != Format::Pcm && peer.remote.is_some()).then_some(now);
         let was_playing = std::mem::take(&mut peer.playing);
+        let recorded = std::mem::take(&mut peer.records);
         let was_called = peer.remote.is_some();
         let missed = (reason == Reason::Missed).then(|| peer.address.clone());
         let port = if peer.is_vtui { peer.remote.map(|remote| remote.port()) } else { None };
@@ -200,6 +201,9 @@ impl Downlink {
         };
         if let Some((ip, quiet)) = ip.filter(|_| was_heard).zip(quiet) {
             self.strangers.hush(now, (ip, port), Hush { word, leg }, quiet);
+        }
+        if recorded {
+            self.tell(Event::Recording { id, on: false });
         }
         if was_called && was_playing {
             if let Some(peer) = self.peer_mut(id) {

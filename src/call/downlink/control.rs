@@ -109,6 +109,8 @@ impl Downlink {
         peer.leg.caps = said.caps.unwrap_or(peer.leg.caps);
         peer.capture_delay_ms = said.capture_delay_ms.or(peer.capture_delay_ms);
         peer.playout_delay_ms = said.playout_delay_ms.or(peer.playout_delay_ms);
+        let records = said.recording.filter(|on| via.session.is_some() && peer.is_open() && *on != peer.records);
+        peer.records = records.unwrap_or(peer.records);
         let news = before != (peer.leg.caps, peer.leg.their_word, peer.leg.theirs);
         if news && peer.report_at.is_some() {
             // Told at once that it was heard, but no news brings more than so many answers a second.
@@ -121,6 +123,9 @@ impl Downlink {
             self.move_to(id, from);
         } else if caps_changed {
             self.tell_plan(id);
+        }
+        if let Some(on) = records {
+            self.tell(Event::Recording { id, on });
         }
         if let Some(word) = said.word {
             self.handle_word(now, id, word, names_us);

@@ -134,6 +134,8 @@ pub(super) struct Peer {
     pub playing: bool,
     /// It has spoken our control messages.
     pub is_vtui: bool,
+    /// It says that it records the call.
+    pub records: bool,
     /// Something has come from where it was called.
     pub answered: bool,
     /// The question that the resolver has.
@@ -199,6 +201,7 @@ impl Peer {
             accepted: false,
             playing: false,
             is_vtui: false,
+            records: false,
             answered: false,
             ticket: None,
             candidates: Vec::new(),

@@ -64,6 +64,8 @@ pub(super) struct Author {
     pub capture_delay_ms: Option<f32>,
     /// What this side can do, of [`app::caps`].
     pub caps: u32,
+    /// This side records the call.
+    pub recording: bool,
 }
 
 impl Author {
@@ -125,6 +127,10 @@ impl Author {
         let mut put = || -> Result<(), Refused> {
             put_state(&mut writer, peer)?;
             writer.put(Tlv::Caps(self.caps))?;
+            // In the clear nobody would believe it, and everybody could read it.
+            if peer.sealing.session.is_some() {
+                writer.put(Tlv::Recording(self.recording))?;
+            }
             if !self.name.is_empty() && peer.accepted {
                 writer.put(Tlv::Name(&self.name))?;
             }

@@ -18,6 +18,8 @@ pub(super) struct Said<'a> {
     pub name: Option<&'a str>,
     pub capture_delay_ms: Option<f32>,
     pub playout_delay_ms: Option<f32>,
+    /// Believed only out of a session.
+    pub recording: Option<bool>,
     /// To be echoed, and echoed; 0 for none.
     pub ping: u64,
     pub pong: u64,
@@ -84,7 +86,7 @@ fn said(tlvs: app::Tlvs<'_>) -> Said<'_> {
             Tlv::Ping(number) => said.ping = number,
             Tlv::Pong(number) => said.pong = number,
             Tlv::Measure(value) => said.measure = Measure::parse(value),
-            Tlv::Recording(_) => {}
+            Tlv::Recording(on) => said.recording = Some(on),
         }
     }
     said

@@ -8,6 +8,8 @@ use crate::units::{FRAME_DURATION, FRAME_SAMPLES, SAMPLE_RATE};
 
 /// Frames from before the key press that leave with it: 60 ms.
 pub(crate) const PREROLL_FRAMES: usize = 6;
+/// And from before voice activation heard a voice, which it hears 50 to 150 ms after it began: 200 ms.
+pub(crate) const PREROLL_VOICE_FRAMES: usize = 20;
 /// A frame this much later than it should be means that the microphone stood still, not that a thread was late.
 const GAP: Duration = Duration::from_millis(60);
 
@@ -36,7 +38,9 @@ struct Kept {
 /// The gate between microphone and network.
 #[derive(Debug)]
 pub(crate) struct Spurt {
-    kept: [Option<Kept>; PREROLL_FRAMES],
+    kept: [Option<Kept>; PREROLL_VOICE_FRAMES],
+    /// How many of them leave.
+    preroll: usize,
     /// Where the oldest kept frame is, and the next one will be.
     next: usize,
     /// Samples of microphone time so far.
@@ -49,7 +53,25 @@ pub(crate) struct Spurt {
 
 impl Spurt {
     pub(crate) fn new() -> Self {
-        Self { kept: [None; PREROLL_FRAMES], next: 0, clock: 0, last_captured: None, on_air: false, gate: Gate::new() }
+        Self {
+            kept: [None; PREROLL_VOICE_FRAMES],
+            preroll: PREROLL_FRAMES,
+            next: 0,
+            clock: 0,
+            last_captured: None,
+            on_air: false,
+            gate: Gate::new(),
+        }
+    }
+
+    /// How many frames from before the next spurt leave with it, at most [`PREROLL_VOICE_FRAMES`].
+    pub(crate) fn set_preroll(&mut self, frames: usize) {
+        self.preroll = frames.min(PREROLL_VOICE_FRAMES);
+    }
+
+    /// What was said so far will not leave.
+    pub(crate) fn forget(&mut self) {
+        self.kept = [None; PREROLL_VOICE_FRAMES];
     }
 
     /// Takes 10 ms that ended at `captured`; hands what leaves to `out`, in order. Returns whether anything left.
@@ -57,7 +79,7 @@ impl Spurt {
         let mut first = on_air && !self.on_air;
         if self.skip_gap(captured) {
             // The microphone stood still: what was said before is old, and what comes now begins anew.
-            self.kept = [None; PREROLL_FRAMES];
+            self.forget();
             first = on_air;
             self.on_air = on_air;
             self.gate.reset();
@@ -69,7 +91,7 @@ impl Spurt {
         self.on_air = on_air;
         if !on_air && !last {
             self.kept[self.next] = Some(Kept { frame: *frame, at, captured: start });
-            self.next = (self.next + 1) % PREROLL_FRAMES;
+            self.next = (self.next + 1) % PREROLL_VOICE_FRAMES;
             return false;
         }
         if first {
@@ -85,8 +107,11 @@ impl Spurt {
     /// sends nothing twice.
     fn send_kept(&mut self, out: &mut impl FnMut(Leaving<'_>)) -> bool {
         let mut first = true;
-        for step in 0..PREROLL_FRAMES {
-            let Some(mut kept) = self.kept[(self.next + step) % PREROLL_FRAMES].take() else { continue };
+        for step in 0..PREROLL_VOICE_FRAMES {
+            let Some(mut kept) = self.kept[(self.next + step) % PREROLL_VOICE_FRAMES].take() else { continue };
+            if step + self.preroll < PREROLL_VOICE_FRAMES {
+                continue;
+            }
             self.gate.apply(&mut kept.frame, true);
             out(Leaving { frame: &kept.frame, at: kept.at, captured: kept.captured, first, last: false });
             first = false;
@@ -141,6 +166,25 @@ mod tests {
         assert_eq!(times, [14, 15, 16, 17, 18, 19, 20, 21]);
         assert!(left[0].1 && left[1..].iter().all(|left| !left.1), "the marker is on the first alone");
         assert_eq!((left[0].3, left[0].4, left[1].3), (0.0, 0.5, 0.5), "fades in once");
+    }
+
+    #[test]
+    fn two_hundred_milliseconds_leave_with_a_voice_and_nothing_that_was_to_be_forgotten() {
+        let mut mic = Mic::new();
+        mic.say(50, false);
+        mic.spurt.set_preroll(PREROLL_VOICE_FRAMES);
+        let times = |left: Vec<Left>| left.iter().map(|left| left.0 / 480).collect::<Vec<_>>();
+        assert_eq!(times(mic.say(1, true)), (30..=50).collect::<Vec<_>>());
+        mic.say(30, false);
+        mic.spurt.set_preroll(PREROLL_FRAMES);
+        assert_eq!(times(mic.say(1, true)), (75..=81).collect::<Vec<_>>());
+        mic.say(10, false);
+        mic.spurt.set_preroll(PREROLL_VOICE_FRAMES);
+        assert_eq!(times(mic.say(1, true)), (83..=92).collect::<Vec<_>>(), "nothing of before the spurt before");
+        mic.say(40, false);
+        mic.spurt.forget();
+        mic.say(3, false);
+        assert_eq!(times(mic.say(1, true)), (133..=136).collect::<Vec<_>>());
     }
 
     #[test]

@@ -1,11 +1,12 @@
 //! The private flow: for each frame's time one datagram of one length, whether anybody talks or not.
 //!
 //! What leaves off air is filler, which no sound has ever touched. The pre-roll of a spurt takes the places of the first
-//! datagrams' copies: it is out within three frames, and nobody on the way sees a burst.
+//! datagrams' copies: it is out within three frames (that of voice activation within
+//! ten), and nobody on the way sees a burst.
 
 use std::net::SocketAddr;
 
-use super::spurt::PREROLL_FRAMES;
+use super::spurt::PREROLL_VOICE_FRAMES;
 use super::voice::{Speak, Voice};
 use super::{Slot, count, pack, planned};
 use crate::units::{MAX_DATAGRAM, MAX_PEERS, PeerId};
@@ -13,7 +14,7 @@ use crate::wire::parcel::Parcel;
 use crate::wire::rtp;
 
 /// Packets that wait for their time, at most: a pre-roll, and the frame with it.
-const WAITING: usize = PREROLL_FRAMES + 1;
+const WAITING: usize = PREROLL_VOICE_FRAMES + 1;
 
 /// What waits for one peer's next datagrams.
 #[derive(Debug, Default)]
@@ -204,5 +205,21 @@ mod tests {
         assert!(spurt[3..].iter().all(|packets| offsets(&packets[0]) == Ok(vec![960, 480, 0])));
         let counts = mic.uplink.counts(PeerId::new(0).expect("a slot"));
         assert_eq!((counts.total_packets, counts.total_bytes), (16, 30 * steady_bytes(48_000, 10) as u64));
+    }
+
+    #[test]
+    fn the_long_preroll_of_voice_activation_is_out_within_ten_frames_and_whole() {
+        let mut mic = Mic::new(48_000, 10);
+        mic.say(30, false);
+        mic.uplink.set_begun_by_voice(true);
+        mic.say(20, true);
+        let spurt: Vec<Vec<rtp::Packet<'_>>> = mic.sent[30..]
+            .iter()
+            .map(|datagram| parcel::packets(datagram).map(|packet| rtp::Packet::parse(packet).expect("RTP")).collect())
+            .collect();
+        let counts: Vec<usize> = spurt.iter().map(Vec::len).collect();
+        assert_eq!((&counts[..10], &counts[10..]), (&[3; 10][..], &[1; 10][..]));
+        let headers: Vec<rtp::Header> = spurt.iter().flatten().map(|packet| packet.header).collect();
+        assert!(headers.windows(2).all(|pair| pair[1].seq == pair[0].seq.next() && pair[1].time.since(pair[0].time) == 480));
     }
 }

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use super::spurt::Leaving;
+use super::spurt::{Leaving, PREROLL_VOICE_FRAMES};
 use crate::audio::codec::{CodecError, Encode, OpusEncoder, OpusSettings};
 use crate::call::plan::{REACH_MAX, RESEND_MAX};
 use crate::units::FRAME_SAMPLES;
@@ -11,7 +11,7 @@ use crate::units::FRAME_SAMPLES;
 pub(crate) const PAYLOAD_MAX: usize = 1_100;
 /// Payloads kept: more than copies reach back, as many as can be asked for again.
 const KEPT: usize = RESEND_MAX;
-const _: () = assert!(KEPT > REACH_MAX);
+const _: () = assert!(KEPT > REACH_MAX && KEPT > PREROLL_VOICE_FRAMES);
 /// Samples of the longest frame we send: 20 ms.
 const LONGEST: usize = 2 * FRAME_SAMPLES;
 

@@ -7,6 +7,7 @@ use crossbeam_channel::Sender;
 
 use super::Report;
 use super::seat::Seat;
+use super::watch::{Counts, Finding, Watch};
 use crate::os::sound::{Backend, Direction, Failure, OpenError, Opened, Stream};
 
 /// First and longest pause between attempts to open a device.
@@ -40,6 +41,8 @@ pub(super) enum Event {
     /// Not wanted any more.
     Closed,
     Xruns(u32),
+    /// It runs, and something is wrong with it all the same. One sentence.
+    Odd(String),
 }
 
 struct Running<T> {
@@ -49,13 +52,21 @@ struct Running<T> {
     blocks: u32,
     still_looks: u32,
     xruns: u32,
+    watch: Watch,
     /// Told once that its file is full.
     told_full: bool,
 }
 
 impl<T> Running<T> {
     fn new(stream: Stream, seat: Arc<Seat<T>>, now: Instant) -> Self {
-        Self { stream, seat, since: now, blocks: 0, still_looks: 0, xruns: 0, told_full: false }
+        Self { stream, seat, since: now, blocks: 0, still_looks: 0, xruns: 0, watch: Watch::default(), told_full: false }
+    }
+
+    /// What its counters say; nothing, of a device without a card.
+    fn watch_counters(&mut self, direction: Direction, now: Instant) -> Option<Finding> {
+        let health = &self.stream.health;
+        let counts = Counts { frames: health.frames(), xruns: self.xruns, sounded: health.take_sounded() };
+        (counts.frames != 0).then(|| self.watch.look(now, self.stream.opened.format.rate, direction, counts))?
     }
 }
 
@@ -221,6 +232,9 @@ impl<T: Send + 'static> Slot<T> {
         if xruns != running.xruns {
             self.events.push(Event::Xruns(xruns.wrapping_sub(running.xruns)));
             running.xruns = xruns;
+        }
+        if let Some(finding) = running.watch_counters(self.direction, now) {
+            self.events.push(Event::Odd(finding.sentence(self.direction, &running.stream.opened.name)));
         }
         match look(running, now) {
             None => {}

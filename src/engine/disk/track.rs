@@ -1,78 +1,50 @@
-//! One file of a recording: its tap, and where in time its next sample stands. Thread `disk`.
+//! One track of a recording: its tap, and where in time its samples stand. Thread `disk`.
 
-use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use super::reserve;
+use super::output::Output;
+use super::steady::Steady;
+use super::tape::Tape;
 use crate::engine::TapReader;
 use crate::engine::tap::Span;
-use crate::os::wav::WavWriter;
-use crate::units::SAMPLE_RATE;
+use crate::units::{PeerId, SAMPLE_RATE};
 
-/// A tap silent for this long is followed by the clock: its file grows with silence, as the others do with sound.
+/// A tap silent for this long is followed by the clock: its track grows with silence, as the others do with sound.
 const FOLLOW_AFTER: Duration = Duration::from_millis(500);
-/// Samples written at once.
+/// A track in the middle of sound that is so far behind the clock gets silence at once, samples: its card stumbled.
+const FAR_BEHIND: u64 = SAMPLE_RATE as u64 / 2;
+/// A track so far ahead of the clock loses what comes: memory must not grow.
+const FAR_AHEAD: u64 = 3 * SAMPLE_RATE as u64;
+/// Samples taken from a tap at once.
 const BLOCK: usize = 4_800;
 
-/// What the files of one call have in common.
-#[derive(Debug)]
-pub struct Session {
-    dir: PathBuf,
-    /// When the first sample of all files was in the air.
-    pub began: Option<Instant>,
-    stamp: String,
-    pub files: Vec<PathBuf>,
-}
-
-impl Session {
-    pub fn new(dir: PathBuf) -> Self {
-        Self { dir, began: None, stamp: String::new(), files: Vec::new() }
-    }
-
-    /// Sets the common start with the first sound, `waiting` samples of which are still in the tap.
-    fn begin(&mut self, now: Instant, waiting: usize) -> Instant {
-        if let Some(began) = self.began {
-            return began;
-        }
-        let began = now.checked_sub(duration(waiting as u64)).unwrap_or(now);
-        self.began = Some(began);
-        self.stamp = jiff::Zoned::now().strftime("%Y-%m-%d_%H-%M-%S").to_string();
-        began
-    }
-}
-
-/// A tap and the file it fills.
+/// A tap, what came out of it, and the file it goes to.
 #[derive(Debug)]
 pub struct Track {
-    kind: String,
+    /// Whose it is; `None`: this side's.
+    pub id: Option<PeerId>,
+    /// For the file's name.
+    pub name: String,
     tap: TapReader,
-    file: Option<WavWriter>,
-    /// Samples from the session's start to the next one.
-    placed: u64,
-    /// Samples that should stand in the file and could not be written: silence, as soon as there is room.
-    owed: u64,
-    /// Samples taken by the writer since its last failure.
-    good: u64,
+    /// Made with the first sound.
+    pub output: Option<Output>,
+    /// What stands behind the part of the tape that is written.
+    pub pending: Vec<f32>,
+    /// A sound of it is on the tape.
+    pub has_begun: bool,
     heard_at: Option<Instant>,
-    trouble: Trouble,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Trouble {
-    None,
-    /// Said once; no sentence more until it is over.
-    Told,
-    /// Over, and not yet said so.
-    Over,
+    steady: Steady,
+    /// Samples that found no room in the tap, as far as that was asked for.
+    missed: u64,
 }
 
 impl Track {
-    pub fn new(kind: String, tap: TapReader) -> Self {
-        Self { kind, tap, file: None, placed: 0, owed: 0, good: 0, heard_at: None, trouble: Trouble::None }
+    pub fn new(id: Option<PeerId>, name: String, tap: TapReader) -> Self {
+        Self { id, name, tap, output: None, pending: Vec::new(), has_begun: false, heard_at: None, steady: Steady::default(), missed: 0 }
     }
 
     pub fn start(&mut self) {
-        self.trouble = Trouble::None;
+        self.missed = self.tap.dropped();
         self.tap.start();
     }
 
@@ -80,157 +52,114 @@ impl Track {
         self.tap.stop();
     }
 
-    /// The peer left, and all of it is in the file.
-    pub fn is_over(&self) -> bool {
+    /// Samples that wait in the tap.
+    pub fn waiting(&self) -> usize {
+        self.tap.waiting()
+    }
+
+    /// Nothing more comes from the tap.
+    pub fn has_ended(&self) -> bool {
         self.tap.is_over()
     }
 
-    /// The peer left; nothing of it is to be kept.
+    /// The peer left; what is in the tap is all there will be.
     pub fn is_abandoned(&self) -> bool {
         self.tap.is_abandoned()
     }
 
-    pub fn is_open(&self) -> bool {
-        self.file.is_some()
+    /// The peer is heard through another tap from now on: a sound card was lost, its playback with it.
+    pub fn rewire(&mut self, tap: TapReader) {
+        self.tap = tap;
+        self.start();
+    }
+
+    /// Samples that found no room in the tap since this was asked: they are silence.
+    pub fn newly_missed(&mut self) -> u64 {
+        let before = std::mem::replace(&mut self.missed, self.tap.dropped());
+        self.missed - before
     }
 
     pub fn is_quiet_since(&self, now: Instant, time: Duration) -> bool {
         self.heard_at.is_none_or(|at| now.saturating_duration_since(at) >= time)
     }
 
-    /// True once after a trouble that was told is over.
-    pub fn recovered(&mut self) -> bool {
-        let over = self.trouble == Trouble::Over;
-        if over {
-            self.trouble = Trouble::None;
-        }
-        over
+    /// Forgets the tape: the next one is another.
+    pub fn reset(&mut self) {
+        self.pending.clear();
+        self.output = None;
+        (self.has_begun, self.heard_at) = (false, None);
+        self.steady.reset();
     }
 
-    /// Takes all that is in the tap into the file.
-    ///
-    /// # Errors
-    /// One sentence, the first time that the file cannot be written. The recording goes on as soon as it can.
-    pub fn empty(&mut self, session: &mut Session, now: Instant) -> Result<(), String> {
-        let mut told = Ok(());
+    /// Where on the tape its next sample stands.
+    pub fn end(&self, tape: &Tape) -> u64 {
+        tape.written() + self.pending.len() as u64
+    }
+
+    /// Takes all that is in the tap.
+    pub fn take(&mut self, tape: &mut Tape, now: Instant) {
         let mut buffer = [0.0; BLOCK];
+        let mut sounded = false;
         loop {
             // Counted before the span is taken: all of it happened before `now`.
             let waiting = self.tap.waiting();
             match self.tap.poll(&mut buffer) {
                 None => break,
-                Some(Span::Silence(samples)) if self.is_open() => told = told.and(self.silence(samples)),
-                // Before the first sound: the file will begin at the right place without it.
+                Some(Span::Silence(count)) if self.has_begun => self.pad(count),
+                // Before the first sound: the track will begin at the right place without it.
                 Some(Span::Silence(_)) => {}
                 Some(Span::Samples(count)) => {
-                    self.heard_at = Some(now);
-                    told = told.and(self.open(session, now, waiting.max(count)));
-                    told = told.and(self.write(&buffer[..count]));
-                    self.placed += count as u64;
+                    self.begin(tape, now, waiting.max(count));
+                    (self.heard_at, sounded) = (Some(now), true);
+                    if self.end(tape) < tape.position(now) + FAR_AHEAD {
+                        self.steady.append(&buffer[..count], &mut self.pending);
+                    }
                 }
             }
         }
-        self.follow_clock(session, now).and(told)
-    }
-
-    /// A stopped card, a closed microphone: the tap says nothing, yet time passes.
-    fn follow_clock(&mut self, session: &Session, now: Instant) -> Result<(), String> {
-        let (Some(began), true) = (session.began, self.is_open() && self.is_quiet_since(now, FOLLOW_AFTER)) else { return Ok(()) };
-        self.tap.rebase();
-        let behind = samples(now.saturating_duration_since(began)).saturating_sub(self.placed);
-        self.silence(behind)
-    }
-
-    fn silence(&mut self, mut samples: u64) -> Result<(), String> {
-        self.placed += samples;
-        let mut told = Ok(());
-        while samples > 0 {
-            let count = samples.min(BLOCK as u64);
-            told = told.and(self.write(&[0.0; BLOCK][..count as usize]));
-            samples -= count;
-        }
-        told
-    }
-
-    /// Makes the file with the first sound, and the silence since the others' start.
-    fn open(&mut self, session: &mut Session, now: Instant, waiting: usize) -> Result<(), String> {
-        if self.file.is_some() {
-            return Ok(());
-        }
-        let began = session.begin(now, waiting);
-        let first = samples(now.saturating_duration_since(began)).saturating_sub(waiting as u64);
-        let made = reserve(&session.dir, &format!("{}_{}", session.stamp, self.kind)).and_then(WavWriter::create);
-        match made {
-            Ok(file) => {
-                session.files.push(file.path());
-                self.file = Some(file);
-                (self.placed, self.owed) = (0, 0);
-                self.silence(first)
-            }
-            Err(error) => self.fail(&format!("a file in {} cannot be made ({error})", session.dir.display())),
+        if self.has_begun {
+            self.follow_clock(tape, now, sounded);
         }
     }
 
-    /// Debts first, so that what follows stands in its place.
-    fn write(&mut self, samples: &[f32]) -> Result<(), String> {
-        let mut result = Ok(());
-        while self.owed > 0 && result.is_ok() {
-            let count = self.owed.min(BLOCK as u64);
-            self.owed -= count;
-            result = self.append(&[0.0; BLOCK][..count as usize]);
+    /// `waiting`: samples of the first sound, up to now.
+    fn begin(&mut self, tape: &mut Tape, now: Instant, waiting: usize) {
+        if self.has_begun {
+            return;
         }
-        if result.is_ok() {
-            result = self.append(samples);
-        } else if self.is_open() {
-            self.owed += samples.len() as u64;
-        }
-        let Err(error) = result else { return Ok(()) };
-        let path = self.file.as_ref().map(WavWriter::path).unwrap_or_default();
-        self.fail(&format!("{} cannot be written ({error})", path.display()))
+        let first = tape.begin(now, waiting);
+        self.has_begun = true;
+        self.pad(first.saturating_sub(self.end(tape)));
     }
 
-    /// What does not get into the file is owed to it.
-    fn append(&mut self, samples: &[f32]) -> std::io::Result<()> {
-        let Some(file) = &mut self.file else { return Ok(()) };
-        let before = file.samples();
-        let result = file.write(samples);
-        self.good += samples.len() as u64;
-        if result.is_err() {
-            let lost = (before + samples.len() as u64).saturating_sub(file.samples());
-            // A full file's next part counts anew: no more than was pending can be lost.
-            self.owed += lost.min(u64::from(SAMPLE_RATE));
-            self.good = 0;
-        } else if self.trouble == Trouble::Told && self.good > u64::from(SAMPLE_RATE) {
-            // The writer keeps half a second to itself: after a whole one some of it has reached the disk.
-            self.trouble = Trouble::Over;
+    /// A stopped card, a closed microphone: the tap says nothing, yet time passes. A running one has its own idea of a second.
+    fn follow_clock(&mut self, tape: &Tape, now: Instant, sounded: bool) {
+        let (end, clock) = (self.end(tape), tape.position(now));
+        let behind = clock.saturating_sub(end);
+        if self.is_quiet_since(now, FOLLOW_AFTER) {
+            self.tap.rebase();
+            self.steady.reset();
+            self.pad(behind);
+        } else if sounded && behind > FAR_BEHIND {
+            self.pad(behind);
+        } else if sounded {
+            self.steady.measure(clock as f32 - end as f32);
         }
-        result
     }
 
-    fn fail(&mut self, what: &str) -> Result<(), String> {
-        if self.trouble == Trouble::Told {
-            return Ok(());
-        }
-        self.trouble = Trouble::Told;
-        Err(format!("The recording has a gap: {what}; the call goes on, and so does the recording when there is room."))
+    fn pad(&mut self, count: u64) {
+        self.pending.resize(self.pending.len() + count as usize, 0.0);
     }
 
-    /// Completes the file, if there is one.
-    ///
-    /// # Errors
-    /// One sentence: its end is missing.
-    pub fn finish(&mut self) -> Result<(), String> {
-        let Some(file) = self.file.take() else { return Ok(()) };
-        self.heard_at = None;
-        let path = file.path();
-        file.finish().map_err(|error| format!("The end of the recording {} is missing: {error}.", path.display()))
+    /// Silence up to `position` of the tape.
+    pub fn pad_to(&mut self, tape: &Tape, position: u64) {
+        self.pad(position.saturating_sub(self.end(tape)));
     }
 }
 
-fn duration(samples: u64) -> Duration {
+/// How long `samples` last.
+pub fn duration(samples: u64) -> Duration {
     Duration::from_nanos(samples * 1_000_000_000 / u64::from(SAMPLE_RATE))
 }
 
-fn samples(time: Duration) -> u64 {
-    (time.as_nanos() * u128::from(SAMPLE_RATE) / 1_000_000_000) as u64
-}
+const _: () = assert!(FAR_BEHIND < FAR_AHEAD);

@@ -9,7 +9,7 @@ use std::time::Duration;
 use cpal::traits::{DeviceTrait, HostTrait, StreamTrait};
 use cpal::{Device, DeviceId, ErrorKind, HostId};
 
-use super::{Backend, DeviceEntry, Direction, Failure, Health, MakeInput, MakeOutput, OpenError, Opened, Stream, StreamFormat};
+use super::{Backend, Channels, DeviceEntry, Direction, Failure, Health, MakeInput, MakeOutput, OpenError, Opened, Stream, StreamFormat};
 use crate::os::virtual_sound;
 
 /// What the user means by "whatever the system uses".
@@ -103,7 +103,8 @@ impl Sound {
     }
 
     fn open(&self, spec: &str, direction: Direction, build: &mut Build<'_>) -> Result<Stream, OpenError> {
-        let opened = self.device(spec, direction).and_then(|device| open_device(&device, spec, direction, build));
+        let (name, channels) = Channels::split(spec);
+        let opened = self.device(name, direction).and_then(|device| open_device(&device, spec, direction, channels.needed(), build));
         if opened.is_err() {
             self.forget_host();
         }
@@ -114,11 +115,13 @@ impl Sound {
 /// Makes a stream of one exact configuration.
 type Build<'a> = dyn FnMut(&Device, cpal::StreamConfig, cpal::SampleFormat, Arc<Health>) -> Result<cpal::Stream, cpal::Error> + 'a;
 
-fn open_device(device: &Device, spec: &str, direction: Direction, build: &mut Build<'_>) -> Result<Stream, OpenError> {
+fn open_device(device: &Device, spec: &str, direction: Direction, channels: u16, build: &mut Build<'_>) -> Result<Stream, OpenError> {
     let name = if spec == DEFAULT { name_of(device) } else { format!("{} ({spec})", name_of(device)) };
-    let fail = |error: &cpal::Error| explain(error, direction, if spec == DEFAULT { spec } else { &name });
-    let choice = format::choose(device, direction).map_err(|why| match why {
-        format::Refusal::Nothing => OpenError::Unsupported { direction, name: name.clone(), why: "it has none at all".into() },
+    let fail = |error: &cpal::Error| explain(error, direction, if Channels::split(spec).0 == DEFAULT { DEFAULT } else { &name });
+    let unsupported = |why: String| OpenError::Unsupported { direction, name: name.clone(), why };
+    let choice = format::choose(device, direction, channels).map_err(|why| match why {
+        format::Refusal::Nothing => unsupported("it has none at all".into()),
+        format::Refusal::Channels(most) => unsupported(format!("channel {channels} was chosen, and it has {most}")),
         format::Refusal::Error(error) => fail(&error),
     })?;
     let mut last = None;
@@ -171,8 +174,8 @@ impl Backend for Sound {
             return stream;
         }
         self.open(spec, Direction::Input, &mut |device, config, sample, health| {
-            let format = StreamFormat { rate: config.sample_rate, channels: config.channels };
-            convert::build_input(device, config, sample, make(format), health)
+            let (_, chosen) = Channels::split(spec);
+            convert::build_input(device, config, sample, &chosen, make(heard_as(&config, &chosen)), health)
         })
     }
 
@@ -181,14 +184,19 @@ impl Backend for Sound {
             return stream;
         }
         self.open(spec, Direction::Output, &mut |device, config, sample, health| {
-            let format = StreamFormat { rate: config.sample_rate, channels: config.channels };
-            convert::build_output(device, config, sample, make(format), health)
+            let (_, chosen) = Channels::split(spec);
+            convert::build_output(device, config, sample, &chosen, make(heard_as(&config, &chosen)), health)
         })
     }
 
     fn with_host(&self, host: Option<&str>) -> Result<Arc<dyn Backend>, OpenError> {
         Ok(Arc::new(Self::new(host)?))
     }
+}
+
+/// What a callback sees: the chosen channels are one.
+fn heard_as(config: &cpal::StreamConfig, chosen: &Channels) -> StreamFormat {
+    StreamFormat { rate: config.sample_rate, channels: if chosen.are_all() { config.channels } else { 1 } }
 }
 
 fn connect(id: HostId) -> Result<cpal::Host, OpenError> {

@@ -53,6 +53,23 @@ pub fn voice() -> &'static [Vec<u8>] {
     VOICE.get_or_init(|| encode(0))
 }
 
+/// 10 ms of a quiet room, encoded.
+fn silence() -> &'static Vec<u8> {
+    static SILENCE: OnceLock<Vec<u8>> = OnceLock::new();
+    SILENCE.get_or_init(|| {
+        let mut encoder = OpusEncoder::new(OpusSettings { bitrate: 32_000, ..OpusSettings::default() }).expect("an encoder");
+        let mut dice = Dice::new(5);
+        let mut packet = vec![0; 400];
+        for _ in 0..20 {
+            let samples: [f32; 480] = std::array::from_fn(|_| (dice.even() as f32 - 0.5) * 1e-3);
+            packet.resize(400, 0);
+            let len = encoder.encode(&samples, &mut packet);
+            packet.truncate(len);
+        }
+        packet
+    })
+}
+
 /// The same with low-bitrate copies.
 pub fn sturdy_voice() -> &'static [Vec<u8>] {
     static VOICE: OnceLock<Vec<Vec<u8>>> = OnceLock::new();
@@ -94,6 +111,8 @@ pub struct Sim {
     /// When the talker is on air, by sending time in s.
     pub talks: Box<dyn Fn(f64) -> bool>,
     pub pre_roll: usize,
+    /// So many frames of it are silent.
+    pub quiet_pre_roll: usize,
     pub sender_ppm: f64,
     pub card_ppm: f64,
     pub block: usize,
@@ -107,6 +126,8 @@ pub struct Sim {
     /// Frame number of the sender, since its clock started.
     frame: u64,
     on_air: bool,
+    /// The packet to be sent is silent.
+    quiet: bool,
     flying: BTreeMap<(u64, u64), Packet>,
     sent: u64,
     pub trace: Trace,
@@ -162,6 +183,7 @@ impl Sim {
             network: Box::new(network),
             talks: Box::new(|_| true),
             pre_roll: 0,
+            quiet_pre_roll: 0,
             sender_ppm: 0.0,
             card_ppm: 0.0,
             block: 240,
@@ -173,6 +195,7 @@ impl Sim {
             cheap: false,
             frame: 0,
             on_air: false,
+            quiet: false,
             flying: BTreeMap::new(),
             sent: 0,
             trace: Trace::default(),
@@ -228,8 +251,10 @@ impl Sim {
             let talks = (self.talks)(at);
             if talks && !self.on_air {
                 for back in (1..=self.pre_roll as u64).rev() {
+                    self.quiet = self.pre_roll as u64 - back < self.quiet_pre_roll as u64;
                     self.send(at, self.frame - back, back == self.pre_roll as u64);
                 }
+                self.quiet = false;
                 self.send(at, self.frame, self.pre_roll == 0);
             } else if talks {
                 self.send(at, self.frame, false);
@@ -259,7 +284,7 @@ impl Sim {
             return Packet::new(self.stream, ExtSeq(seq), time, Codec::Pcmu, self.instant(arrival), &HUM[..80]).expect("short");
         }
         let pool = if self.lbrr { sturdy_voice() } else { voice() };
-        let payload = &pool[frame as usize % pool.len()];
+        let payload = if self.quiet { silence() } else { &pool[frame as usize % pool.len()] };
         let time = RtpTime(self.rtp).plus((frame as u32).wrapping_mul(480));
         Packet::new(self.stream, ExtSeq(seq), time, Codec::Opus, self.instant(arrival), payload).expect("short")
     }

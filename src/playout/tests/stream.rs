@@ -42,6 +42,57 @@ fn pre_roll_is_heard_at_once_and_its_delay_is_gone_within_400_ms() {
     assert!(sim.playout.target_ms().expect("known") < 8.0, "pre-roll got into the target");
 }
 
+/// 200 ms of it, the first 120 silent as before a word that voice activation has heard: from the key-up on, each second.
+#[test]
+fn the_long_pre_roll_of_voice_activation_is_heard_whole_and_its_delay_is_gone_within_a_second() {
+    for (seed, loses_first) in [(1, false), (2, false), (3, true)] {
+        let mut sim = Sim::new(seed, clean);
+        sim.pre_roll = 20;
+        sim.quiet_pre_roll = 12;
+        sim.talks = Box::new(|at| at % 4.0 >= 1.0);
+        if loses_first {
+            let mut last = 0.0;
+            sim.network = Box::new(move |dice, at| {
+                let begins = at - last > 0.5;
+                last = at;
+                if begins { None } else { clean(dice, at) }
+            });
+        }
+        let (mut worst, mut slowest) = (0f64, 0f64);
+        let mut learned = None;
+        for spurt in 0..20 {
+            let key = 4.0 * f64::from(spurt) + 1.0;
+            let run_to = |sim: &mut Sim, time: f64| sim.run(time - sim.time);
+            run_to(&mut sim, key - 0.01);
+            let heard = sim.trace.steps[Step::Played as usize];
+            run_to(&mut sim, key + 0.02);
+            assert!(sim.trace.steps[Step::Played as usize] > heard, "seed {seed}, spurt {spurt}: silent 20 ms after the key");
+            let lead = |sim: &Sim| (sim.playout.lead.least().expect("plays") - sim.playout.target()) / 48.0;
+            let mut gone = 0.0;
+            while lead(&sim) > 6.0 && gone < 2.0 {
+                sim.run(0.01);
+                gone = sim.time - key;
+            }
+            // Before the first spurt is over, nothing is known of the network.
+            learned.get_or_insert(*sim.playout.counters());
+            slowest = slowest.max(if spurt > 0 { gone } else { 0.0 });
+            run_to(&mut sim, key + 1.0);
+            if spurt > 0 {
+                worst = worst.max(lead(&sim));
+            }
+            run_to(&mut sim, key + 2.9);
+        }
+        println!("seed {seed}: within 6 ms of the target after {slowest:.2} s, {worst:.1} ms off after a second");
+        sim.report("pre-roll of 200 ms");
+        let bound = if loses_first { 1.5 } else { 1.0 };
+        assert!(slowest < bound && worst < 6.0, "seed {seed}: {slowest} s, {worst} ms");
+        let (before, after) = (learned.expect("spurts"), sim.playout.counters());
+        assert_eq!((after.discarded, after.late), (before.discarded, before.late), "seed {seed}");
+        assert_eq!(after.lost - before.lost, if loses_first { 19 } else { 0 }, "seed {seed}");
+        assert!(sim.playout.target_ms().expect("known") < 8.0, "seed {seed}: pre-roll got into the target");
+    }
+}
+
 #[test]
 fn a_day_of_wrapping_numbers_changes_nothing() {
     // The RTP clock wraps once in 24.9 hours, the 16-bit sequence each 11 minutes (widened at the door).

@@ -6,7 +6,7 @@ use crossterm::event::{KeyEvent, KeyEventKind, MouseButton, MouseEvent, MouseEve
 use tui_input::InputRequest;
 
 use super::{App, Effect, Mode, Picker, Tone, engaged, level_test};
-use crate::engine::{CallState, Command, Sealed, Snapshot, Switch, Target};
+use crate::engine::{CallState, Command, Sealed, Snapshot, Switch, Target, VoiceTuning};
 use crate::ui::action::{Action, View};
 use crate::ui::keymap::{self, Context, Key};
 use crate::ui::screen::Zones;
@@ -17,6 +17,8 @@ pub const NOBODY: &str = "Nobody to talk to yet: press c, type an address, press
 const NAME_MAX: usize = 300;
 /// A press of a volume key, percent.
 const VOLUME_STEP: u8 = 5;
+/// One of a sensitivity key, percent.
+const SENSITIVITY_STEP: u8 = 5;
 
 impl App {
     /// A key of the terminal; releases do nothing here, repeats only what may repeat.
@@ -87,7 +89,7 @@ impl App {
         let in_call = snapshot.peers.iter().any(|peer| engaged(peer.state));
         let selected = self.selected(snapshot);
         match action {
-            Action::Talk | Action::Open if !in_call => Some(NOBODY),
+            Action::Talk | Action::Open | Action::Voice if !in_call => Some(NOBODY),
             Action::Hangup if !selected.is_some_and(|peer| engaged(peer.state) || peer.state == CallState::Ringing) => {
                 Some("There is no call to hang up here.")
             }
@@ -213,6 +215,8 @@ impl App {
         let peer_volume = selected.map_or(100, |peer| peer.volume);
         let command = match (action, slot, ringing) {
             (Action::Open, ..) => Command::Open(Switch::Toggle),
+            (Action::Voice, ..) => Command::Voice(Switch::Toggle),
+            (Action::MoreSensitive | Action::LessSensitive, ..) => return self.turn_sensitivity(action, snapshot),
             (Action::Mute, ..) => Command::Mute(Switch::Toggle),
             (Action::Deafen, ..) => Command::Deafen(Switch::Toggle),
             (Action::Record, ..) => Command::Record(Switch::Toggle),
@@ -238,6 +242,14 @@ impl App {
             _ => return,
         };
         self.command(command);
+    }
+
+    fn turn_sensitivity(&mut self, action: Action, snapshot: &Snapshot) {
+        let now = snapshot.voice.sensitivity;
+        let percent = if action == Action::MoreSensitive { now + SENSITIVITY_STEP } else { now.saturating_sub(SENSITIVITY_STEP) };
+        let percent = percent.clamp(VoiceTuning::SENSITIVITY_MIN, VoiceTuning::SENSITIVITY_MAX);
+        self.say(&format!("Sensitivity of voice activation: {percent} %; it opens at {} %.", 100 - percent), Tone::Info, snapshot.now);
+        self.command(Command::Sensitivity(percent));
     }
 
     fn show(&mut self, view: View) {

@@ -63,7 +63,7 @@ fn an_empty_address_calls_nobody_and_says_so() {
 fn every_refused_key_says_why_and_does_nothing() {
     let (mut app, idle) = (app(), fake::idle());
     press(&mut app, &idle, "\x1b");
-    for key in ["o", "h", "H", "a", "d", "A", "b", "p", "v", "V", "+", "-", "M"] {
+    for key in ["o", "t", "h", "H", "a", "d", "A", "b", "p", "v", "V", "+", "-", "M"] {
         app.messages.clear();
         press(&mut app, &idle, key);
         assert_eq!(effects(&mut app), [], "{key}");
@@ -74,10 +74,13 @@ fn every_refused_key_says_why_and_does_nothing() {
 #[test]
 fn the_keys_of_a_call_become_its_commands() {
     let (mut app, snapshot) = in_call();
-    press(&mut app, &snapshot, "om+-][DrhH");
+    press(&mut app, &snapshot, "ot.,m+-][DrhH");
     let slot = || Target::Slot(fake::id(0));
     let wanted = [
         Command::Open(Switch::Toggle),
+        Command::Voice(Switch::Toggle),
+        Command::Sensitivity(55),
+        Command::Sensitivity(45),
         Command::Mute(Switch::Toggle),
         Command::Volume { target: slot(), percent: 105 },
         Command::Volume { target: slot(), percent: 95 },
@@ -211,6 +214,8 @@ fn what_a_peer_calls_itself_cannot_steer_the_terminal() {
 fn the_title_says_on_air_running_and_ringing() {
     let (app, mut snapshot) = in_call();
     assert_eq!(app.title(&snapshot), "(microphone ready) alice - voicetui");
+    snapshot.voice_armed = true;
+    assert_eq!(app.title(&snapshot), "(voice activation: listening) alice - voicetui");
     snapshot.on_air = true;
     assert_eq!(app.title(&snapshot), "(ON AIR) alice - voicetui");
     snapshot.on_air = false;
@@ -220,6 +225,13 @@ fn the_title_says_on_air_running_and_ringing() {
     snapshot.peers[0].state = CallState::Ringing;
     assert_eq!(app.title(&snapshot), "alice is calling - voicetui");
     assert_eq!(app.title(&fake::idle()), "voicetui");
+}
+
+#[test]
+fn who_talks_while_muted_is_told_what_unmutes() {
+    let (mut app, snapshot) = in_call();
+    app.handle_notice(Notice::MutedTalk, snapshot.now);
+    assert_eq!(app.message().map(|message| message.text.as_str()), Some("You are muted; m unmutes."));
 }
 
 #[test]

@@ -32,6 +32,8 @@ pub const EVENTS: &[(&str, &str, &[&str])] = &[
     ("left", "a peer's place is free again", &["peer", "slot"]),
     ("missed", "somebody called and was not answered", &["peer", "at"]),
     ("on_air", "sound of the microphone begins or ceases to leave", &["on"]),
+    ("voice_activation", "voice activation is switched on (it listens, and nothing leaves until it hears a voice), or has ended", &["on"]),
+    ("muted_talk", "you talk in a live call, and the microphone is muted; at most each ten seconds", &[]),
     ("microphone", "the microphone's stream runs or is closed", &["running"]),
     (
         "device",
@@ -45,6 +47,7 @@ pub const EVENTS: &[(&str, &str, &[&str])] = &[
         "the answer to the command measure: trials, lost, median_ms, p95_ms, min_ms, max_ms, confidence_ms (of the median, 95 %) of each, or why it was not measured",
         &["message", "mouth_to_ear", "access_time"],
     ),
+    ("peer_recording", "a peer of a sealed call says that it records, or no longer does", &["peer", "slot", "on"]),
     ("slept", "the machine was suspended", &["seconds"]),
     ("stats", "each second, and when asked for", &["peers", "on_air", "muted"]),
     ("problem", "a refused command or a failure, in a sentence", &["message"]),
@@ -97,6 +100,8 @@ pub fn event_of(notice: &Notice, roster: &Roster) -> (&'static str, Value) {
         }
         Notice::Missed { address, at } => ("missed", json!({ "peer": address, "at": moment(*at) })),
         Notice::OnAir(on) => ("on_air", json!({ "on": on })),
+        Notice::VoiceActivation(on) => ("voice_activation", json!({ "on": on })),
+        Notice::MutedTalk => ("muted_talk", json!({})),
         Notice::Microphone(running) => ("microphone", json!({ "running": running })),
         Notice::Device { direction, status } => ("device", device(*direction, status)),
         Notice::Devices(devices) => ("devices", json!({ "devices": devices.iter().map(entry).collect::<Vec<_>>() })),
@@ -108,6 +113,10 @@ pub fn event_of(notice: &Notice, roster: &Roster) -> (&'static str, Value) {
             ("measured", json!({ "message": null, "mouth_to_ear": steady, "access_time": keyed }))
         }
         Notice::Measured(Err(sentence)) => ("measured", json!({ "message": sentence, "mouth_to_ear": null, "access_time": null })),
+        Notice::PeerRecording { id, on } => {
+            let (peer, slot) = of(*id);
+            ("peer_recording", json!({ "peer": peer, "slot": slot, "on": on }))
+        }
         Notice::Slept(time) => ("slept", json!({ "seconds": (time.as_secs_f64() * 10.0).round() / 10.0 })),
         Notice::Stats => ("stats", json!({})),
         Notice::Dumped { result: Err(sentence), .. } | Notice::Problem(sentence) => ("problem", json!({ "message": sentence })),

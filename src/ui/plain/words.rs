@@ -32,6 +32,9 @@ pub fn sentences(notice: &Notice, roster: &Roster) -> Vec<String> {
         Notice::Missed { address, .. } => format!("Missed a call from {address}."),
         Notice::OnAir(true) => "On air.".into(),
         Notice::OnAir(false) => "Off air.".into(),
+        Notice::VoiceActivation(true) => "Voice activation: listening.".into(),
+        Notice::VoiceActivation(false) => "Voice activation ended.".into(),
+        Notice::MutedTalk => "You are muted: the command mute off unmutes.".into(),
         Notice::Microphone(true) => "Microphone running.".into(),
         Notice::Microphone(false) => "Microphone closed.".into(),
         Notice::Device { direction, status } => match device_words(*direction, status) {
@@ -52,6 +55,8 @@ pub fn sentences(notice: &Notice, roster: &Roster) -> Vec<String> {
             format!("Recording into {}.", files.join(", "))
         }
         Notice::Measured(result) => text::measured(result),
+        Notice::PeerRecording { id, on: true } => format!("{} records this call.", roster.label(*id)),
+        Notice::PeerRecording { id, on: false } => format!("{} no longer records.", roster.label(*id)),
         Notice::Slept(time) => format!("The machine slept for {} seconds.", time.as_secs()),
         Notice::Dumped { result: Err(sentence), .. } | Notice::Problem(sentence) => format!("Problem: {sentence}"),
         Notice::Dumped { result: Ok(sentence), .. } | Notice::Info(sentence) => sentence.clone(),
@@ -111,6 +116,7 @@ fn device_words(direction: Direction, status: &DeviceStatus) -> Option<String> {
 /// A line for this side and one for each peer.
 pub fn stats(snapshot: &Snapshot, roster: &Roster) -> Vec<String> {
     let air = if snapshot.on_air { "on air" } else { "off air" };
+    let voice = if snapshot.voice_armed { ", voice activation on" } else { "" };
     let muted = if snapshot.muted { ", muted" } else { "" };
     let deafened = if snapshot.deafened { ", deafened" } else { "" };
     let here = match snapshot.peers.len() {
@@ -119,7 +125,7 @@ pub fn stats(snapshot: &Snapshot, roster: &Roster) -> Vec<String> {
         count => format!("{count} peers"),
     };
     let delay = if snapshot.delay.is_auto() { String::new() } else { format!(", playout delay {}", snapshot.delay.words()) };
-    let own = format!("Here: {air}{muted}{deafened}, volume {} percent{delay}, {here}.", snapshot.volume);
+    let own = format!("Here: {air}{voice}{muted}{deafened}, volume {} percent{delay}, {here}.", snapshot.volume);
     std::iter::once(own).chain(snapshot.peers.iter().map(|peer| peer_words(peer, &roster.label(peer.id)))).collect()
 }
 

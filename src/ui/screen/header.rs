@@ -36,10 +36,13 @@ pub fn draw(buf: &mut Buffer, area: Rect, scene: &Scene, zones: &mut Zones) {
 fn chips(buf: &mut Buffer, area: Rect, scene: &Scene) {
     let (theme, snapshot) = (scene.theme, scene.snapshot);
     let glyphs = theme.glyphs;
-    let mut chips: Vec<(String, Style)> = vec![microphone(scene)];
+    let mut chips: Vec<(String, Style)> = vec![microphone(scene, area.width)];
     chips.extend(seal(scene));
     if !scene.app.recording.is_empty() {
         chips.push((format!(" {} REC ", glyphs.live), theme.bad));
+    }
+    if snapshot.peers.iter().any(|peer| scene.app.records(peer.id)) {
+        chips.push((format!(" {} REC there ", glyphs.live), theme.bad));
     }
     if snapshot.deafened {
         chips.push((" DEAF ".into(), theme.warn));
@@ -80,7 +83,7 @@ fn seal(scene: &Scene) -> Option<(String, Style)> {
     }
 }
 
-fn microphone(scene: &Scene) -> (String, Style) {
+fn microphone(scene: &Scene, room: u16) -> (String, Style) {
     let (theme, snapshot) = (scene.theme, scene.snapshot);
     let glyphs = theme.glyphs;
     if snapshot.on_air {
@@ -91,6 +94,9 @@ fn microphone(scene: &Scene) -> (String, Style) {
         (" no microphone ".into(), theme.bad)
     } else if snapshot.muted {
         (" MUTED ".into(), theme.warn)
+    } else if snapshot.mic_running && snapshot.voice_armed {
+        let words = if room > 20 { "VOICE: listening" } else { "VOICE" };
+        (format!(" {} {words} ", glyphs.idle), theme.accent)
     } else if snapshot.mic_running {
         (format!(" {} mic ready ", glyphs.idle), theme.accent)
     } else {

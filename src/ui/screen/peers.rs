@@ -71,7 +71,8 @@ fn table(buf: &mut Buffer, area: Rect, scene: &Scene, zones: &mut Zones) {
             0,
             &[(&pointer, theme.key), (" ", theme.text), (&mark.to_string(), style), (" ", theme.text), (&name, theme.title)],
         );
-        paint::text(buf, line, 0, state, &text::state(peer), theme.text);
+        let recorded = if app.records(peer.id) { paint::text(buf, line, 0, state, "REC ", theme.bad) } else { 0 };
+        paint::text(buf, line, 0, state + recorded, &text::state(peer), theme.text);
         if wide {
             let verified = if app.sealed(peer.id).is_some_and(|sealed| sealed.verified) { ", verified" } else { "" };
             paint::text(buf, line, 0, format, &format!("{}{verified}", peer.format), seal_style(peer, scene));
@@ -112,7 +113,12 @@ fn draw_detail(buf: &mut Buffer, area: Rect, scene: &Scene) {
         area,
         1,
         1,
-        &[(&text::privacy(peer.format, sealed), seal_style(peer, scene)), ("   ", theme.text), (&volume, theme.dim)],
+        &[
+            (&text::privacy(peer.format, sealed), seal_style(peer, scene)),
+            (if scene.app.records(peer.id) { "   it records this call" } else { "" }, theme.bad),
+            ("   ", theme.text),
+            (&volume, theme.dim),
+        ],
     );
     if let Some(sealed) = sealed {
         draw_words(buf, area, scene, sealed);

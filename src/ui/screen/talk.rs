@@ -20,7 +20,7 @@ use ratatui::widgets::{Block, Widget};
 use unicode_width::UnicodeWidthStr;
 
 use super::{Scene, Zones, gauge, paint, sign, wave};
-use crate::engine::{CallState, DeviceStatus, Holder, PeerSnapshot};
+use crate::engine::{CallState, DeviceStatus, Holder, PeerSnapshot, Snapshot};
 use crate::talk::Rung;
 use crate::ui::action::Action;
 use crate::ui::app::{Mode, engaged};
@@ -127,6 +127,7 @@ fn face(scene: &Scene) -> Face {
         (Some(Holder::Ctl), _) => "voicetui ctl",
         (Some(Holder::Open), _) => "open microphone",
         (Some(Holder::Voice), _) => "voice activation",
+        (None, _) if snapshot.voice_armed => "voice activation",
         (_, Rung::Releases) => "key: release reported",
         (_, Rung::Inferred) => "key: by auto-repeat",
     };
@@ -147,11 +148,18 @@ fn face(scene: &Scene) -> Face {
         Some(_) => quiet("WAIT", "nothing leaves yet", theme.warn),
         None if snapshot.on_air => Face { sign: "ON AIR", line: "closing".into(), rung, style: theme.on_air, strong: true },
         None if snapshot.muted => quiet("MUTED", &format!("{} unmutes", key_name(Context::Main, Action::Mute)), theme.warn),
+        None if snapshot.voice_armed => quiet("VOICE", &format!("speak: {}", score(snapshot)), theme.ready),
         None if scene.app.key.spent => quiet("TALK", "let go, then press again", theme.warn),
         None if in_call && scene.app.field_focused() => quiet("TALK", "Esc, then hold Space", theme.dim),
         None if in_call => quiet("TALK", "hold Space, or hold this", theme.ready),
         None => quiet("TALK", "nobody to talk to yet", theme.dim),
     }
+}
+
+/// `34 %, opens at 50 %`
+fn score(snapshot: &Snapshot) -> String {
+    let percent = |share: f32| (share * 100.0).round() as u32;
+    format!("{} %, opens at {} %", percent(snapshot.voice_score.unwrap_or(0.0)), percent(snapshot.voice.threshold()))
 }
 
 fn button(buf: &mut Buffer, area: Rect, scene: &Scene) {
@@ -188,19 +196,33 @@ fn own_voice(buf: &mut Buffer, area: Rect, scene: &Scene) {
     let aside = match (&scene.app.devices.input, snapshot.on_air, snapshot.mic_running) {
         (_, true, _) => ("on air", theme.bad),
         (DeviceStatus::Lost { .. }, ..) => ("no microphone", theme.bad),
+        (_, _, true) if snapshot.voice_armed => ("listening, nothing leaves", theme.accent),
         (_, _, true) => ("running, nothing leaves", theme.accent),
         _ => ("microphone closed", theme.dim),
     };
     let border = if snapshot.on_air { theme.bad } else { theme.border };
     let inner = paint::panel(buf, area, theme, border, "Your voice", aside);
-    let height = inner.height.saturating_sub(1);
+    let meter = u16::from(snapshot.voice_armed);
+    let height = inner.height.saturating_sub(1 + meter);
+    if meter > 0 {
+        voice_row(buf, inner, height, scene);
+    }
     if theme.calm {
         let name = device_name(&scene.app.devices.input);
         paint::centre(buf, inner, height / 2, &text::fit(&name, usize::from(inner.width), theme.glyphs.ellipsis), theme.dim);
     } else {
         wave::draw(buf, paint::rows(inner, 0, height), &scene.meters.mic.wave, theme);
     }
-    level_row(buf, inner, height, scene);
+    level_row(buf, inner, height + meter, scene);
+}
+
+/// How much what the microphone hears is like a voice, against where that opens it: `███████▌···|···  34 %, opens at 50 %`
+fn voice_row(buf: &mut Buffer, area: Rect, row: u16, scene: &Scene) {
+    let (theme, snapshot) = (scene.theme, scene.snapshot);
+    let words = format!(" voice {:>20}", score(snapshot));
+    let bar = Rect { width: area.width.saturating_sub(words.width() as u16), ..area };
+    gauge::target(buf, bar, row, snapshot.voice_score, Some(snapshot.voice.threshold()), 1.0, theme);
+    paint::right(buf, area, row, &words, theme.dim);
 }
 
 fn device_name(status: &DeviceStatus) -> String {
@@ -282,6 +304,9 @@ fn hearer_rows(buf: &mut Buffer, area: Rect, scene: &Scene, zones: &mut Zones) {
         let name = text::fit(&app.name(peer.id), name_width, theme.glyphs.ellipsis);
         let mut x = paint::spans(buf, line, 0, 1, &[(&mark.to_string(), style), (" ", theme.text), (&name, theme.title)]) + 1;
         x = x.max(name_width as u16 + 4);
+        if app.records(peer.id) {
+            x += paint::text(buf, line, 0, x, &format!("{} records you  ", theme.glyphs.live), theme.bad);
+        }
         let words = heard_words(peer, scene);
         let room = usize::from(line.width.saturating_sub(x + 1));
         x += paint::text(buf, line, 0, x, &text::fit(&words, room, theme.glyphs.ellipsis), heard_style(peer, scene));

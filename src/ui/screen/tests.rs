@@ -59,6 +59,14 @@ impl Moment {
         moment
     }
 
+    /// The same, with voice activation on, and nobody here talking.
+    fn listening() -> Self {
+        let mut moment = Self::call();
+        let snapshot = &mut moment.snapshot;
+        (snapshot.on_air, snapshot.holder, snapshot.voice_armed, snapshot.voice_score) = (false, None, true, Some(0.34));
+        moment
+    }
+
     /// Half a minute of history.
     fn age(&mut self) {
         let last = self.snapshot.clone();
@@ -167,6 +175,9 @@ fn scenes() -> Vec<(&'static str, Moment)> {
             m.app.handle_notice(Notice::Sealed { id: fake::id(0), sealed: fake::sealed(known_as, verified) }, m.snapshot.now);
         })
     };
+    let recorded = || {
+        sealed(Some("alice.lan"), true).with(|m| m.app.handle_notice(Notice::PeerRecording { id: fake::id(0), on: true }, m.snapshot.now))
+    };
     let sealed_ring = || {
         sealed(Some("workshop"), false).with(|m| {
             m.snapshot.peers[0].state = CallState::Ringing;
@@ -182,6 +193,8 @@ fn scenes() -> Vec<(&'static str, Moment)> {
         ("sealed-peers", sealed(None, false).press("4")),
         ("verified", sealed(Some("alice.lan"), true)),
         ("verified-peers", sealed(Some("alice.lan"), true).press("4")),
+        ("recorded", recorded()),
+        ("recorded-peers", recorded().press("4")),
         ("sealed-ringing", sealed_ring()),
         (
             "clear",
@@ -196,6 +209,12 @@ fn scenes() -> Vec<(&'static str, Moment)> {
         ("start", Moment::new(fake::idle())),
         ("talk", Moment::call()),
         ("ready", Moment::call().with(|m| (m.snapshot.on_air, m.snapshot.holder) = (false, None))),
+        ("voice-listening", Moment::listening()),
+        (
+            "voice-on-air",
+            Moment::listening()
+                .with(|m| (m.snapshot.on_air, m.snapshot.holder, m.snapshot.voice_score) = (true, Some(Holder::Voice), Some(0.93))),
+        ),
         ("muted", Moment::call().with(|m| (m.snapshot.on_air, m.snapshot.holder, m.snapshot.muted) = (false, None, true))),
         ("listen", Moment::call().press("2")),
         ("network", Moment::call().press("3")),
@@ -217,6 +236,16 @@ fn every_scene_looks_as_it_should_at_every_size() {
         let more: &[(u16, u16)] = if matches!(name, "listen" | "network") { &[(100, 30), (60, 18)] } else { &[] };
         for (width, height) in [(80, 24), (120, 40), (40, 12)].iter().chain(more) {
             insta::assert_snapshot!(format!("{name}-{width}x{height}"), moment.text(*width, *height));
+        }
+    }
+}
+
+#[test]
+fn voice_activation_that_listens_is_not_on_air_and_says_so_in_every_view() {
+    for keys in ["", "2", "3", "4"] {
+        for (width, height) in [(80, 24), (120, 40), (40, 12)] {
+            let text = Moment::listening().press(keys).text(width, height);
+            assert!(text.contains("VOICE") && !text.contains("ON AIR"), "{keys}: {text}");
         }
     }
 }

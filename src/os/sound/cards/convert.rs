@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use cpal::traits::DeviceTrait;
 use cpal::{Device, Error, ErrorKind, FromSample, I24, SampleFormat, SizedSample, Stream, StreamConfig, U24};
 
-use super::super::{BlockTime, Health, InputCallback, OutputCallback};
+use super::super::{BlockTime, Channels, Health, InputCallback, OutputCallback};
 use super::{PATIENCE, note_error};
 
 /// Frames converted at once; longer blocks are cut.
@@ -20,9 +20,11 @@ pub(super) fn build_input(
     device: &Device,
     config: StreamConfig,
     format: SampleFormat,
+    chosen: &Channels,
     callback: InputCallback,
     health: Arc<Health>,
 ) -> Result<Stream, Error> {
+    let callback = if chosen.are_all() { callback } else { gathered(usize::from(config.channels), chosen.clone(), callback) };
     match format {
         SampleFormat::I8 => input::<i8>(device, config, callback, health),
         SampleFormat::I16 => input::<i16>(device, config, callback, health),
@@ -44,9 +46,11 @@ pub(super) fn build_output(
     device: &Device,
     config: StreamConfig,
     format: SampleFormat,
+    chosen: &Channels,
     callback: OutputCallback,
     health: Arc<Health>,
 ) -> Result<Stream, Error> {
+    let callback = if chosen.are_all() { callback } else { spread(usize::from(config.channels), chosen.clone(), callback) };
     match format {
         SampleFormat::I8 => output::<i8>(device, config, callback, health),
         SampleFormat::I16 => output::<i16>(device, config, callback, health),
@@ -64,6 +68,31 @@ pub(super) fn build_output(
     }
 }
 
+/// Gives `callback` the mean of the chosen channels alone: mono.
+fn gathered(channels: usize, chosen: Channels, mut callback: InputCallback) -> InputCallback {
+    let mut mono = vec![0f32; PIECE_FRAMES];
+    Box::new(move |samples, time| {
+        let frames = samples.len() / channels;
+        // No piece is longer, see `input`.
+        for (to, frame) in mono.iter_mut().zip(samples.chunks_exact(channels)) {
+            *to = chosen.gather(frame);
+        }
+        callback(&mono[..frames.min(PIECE_FRAMES)], time);
+    })
+}
+
+/// Puts the mono that `callback` fills on the chosen channels alone.
+fn spread(channels: usize, chosen: Channels, mut callback: OutputCallback) -> OutputCallback {
+    let mut mono = vec![0f32; PIECE_FRAMES];
+    Box::new(move |samples, time| {
+        let frames = (samples.len() / channels).min(PIECE_FRAMES);
+        callback(&mut mono[..frames], time);
+        for (sample, frame) in mono.iter().zip(samples.chunks_exact_mut(channels)) {
+            chosen.spread(*sample, frame);
+        }
+    })
+}
+
 fn input<T: SizedSample>(device: &Device, config: StreamConfig, mut callback: InputCallback, health: Arc<Health>) -> Result<Stream, Error>
 where
     f32: FromSample<T>,
@@ -79,13 +108,16 @@ where
         let block = frames(samples.len() / channels, config.sample_rate);
         let delay = stamp.callback.saturating_duration_since(stamp.capture).clamp(block.min(DELAY_MAX), DELAY_MAX);
         let mut at = now.checked_sub(delay).unwrap_or(now);
+        let mut sounded = false;
         for piece in samples.chunks(scratch.len()) {
             for (to, from) in scratch.iter_mut().zip(piece) {
                 *to = f32::from_sample_(*from);
+                sounded |= *to != 0.0;
             }
             callback(&scratch[..piece.len()], BlockTime { now, at });
             at += frames(piece.len() / channels, config.sample_rate);
         }
+        health.carry(samples.len() / channels, sounded);
     };
     device.build_input_stream(config, data, move |error| note_error(&errors, &error), Some(PATIENCE))
 }
@@ -112,10 +144,32 @@ fn output<T: SizedSample + FromSample<f32>>(
             }
             at += frames(piece.len() / channels, config.sample_rate);
         }
+        health.carry(samples.len() / channels, true);
     };
     device.build_output_stream(config, data, move |error| note_error(&errors, &error), Some(PATIENCE))
 }
 
 fn frames(count: usize, rate: u32) -> Duration {
     Duration::from_nanos(count as u64 * 1_000_000_000 / u64::from(rate.max(1)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::mpsc::channel;
+
+    #[test]
+    fn a_chosen_channel_reaches_us_alone_and_ours_reaches_it_alone() {
+        let (_, second) = Channels::split("card#2");
+        let now = Instant::now();
+        let time = BlockTime { now, at: now };
+        let (sender, heard) = channel();
+        let mut ear = gathered(3, second.clone(), Box::new(move |samples, _| sender.send(samples.to_vec()).expect("heard")));
+        ear(&[1.0, 0.5, 1.0, 1.0, 0.25, 1.0], time);
+        assert_eq!(heard.recv(), Ok(vec![0.5, 0.25]));
+        let mut mouth = spread(3, second, Box::new(|samples, _| samples.fill(0.75)));
+        let mut block = [9.0; 6];
+        mouth(&mut block, time);
+        assert_eq!(block, [0.0, 0.75, 0.0, 0.0, 0.75, 0.0]);
+    }
 }

@@ -25,6 +25,8 @@ pub(super) struct Choice {
 
 pub(super) enum Refusal {
     Nothing,
+    /// Of the channels that are wanted it has only the first.
+    Channels(u16),
     Error(cpal::Error),
 }
 
@@ -57,20 +59,22 @@ impl Choice {
     }
 }
 
-/// The best of what `device` offers.
-pub(super) fn choose(device: &Device, direction: Direction) -> Result<Choice, Refusal> {
+/// The best of what `device` offers with at least so many channels.
+pub(super) fn choose(device: &Device, direction: Direction, channels: u16) -> Result<Choice, Refusal> {
     let ranges: Vec<SupportedStreamConfigRange> = match direction {
         Direction::Input => device.supported_input_configs().map_err(Refusal::Error)?.collect(),
         Direction::Output => device.supported_output_configs().map_err(Refusal::Error)?.collect(),
     };
     let pace = device.id().map_or(PACE, |id| wished_pace(id.host()));
-    best(&ranges, pace).ok_or(Refusal::Nothing)
+    let most = ranges.iter().map(SupportedStreamConfigRange::channels).filter(|channels| *channels <= CHANNELS_MAX).max();
+    best(&ranges, channels, pace).ok_or_else(|| most.map_or(Refusal::Nothing, Refusal::Channels))
 }
 
-fn best(ranges: &[SupportedStreamConfigRange], pace: u32) -> Option<Choice> {
+/// `channels`: no fewer will do.
+fn best(ranges: &[SupportedStreamConfigRange], channels: u16, pace: u32) -> Option<Choice> {
     ranges
         .iter()
-        .filter(|range| (1..=CHANNELS_MAX).contains(&range.channels()))
+        .filter(|range| (channels..=CHANNELS_MAX).contains(&range.channels()))
         .filter_map(|range| {
             let (low, high) = (range.min_sample_rate().max(RATE_MIN), range.max_sample_rate().min(RATE_MAX));
             let rate = (low <= high).then(|| SAMPLE_RATE.clamp(low, high))?;
@@ -141,6 +145,13 @@ mod tests {
     }
 
     #[test]
+    fn a_chosen_channel_is_there() {
+        let ranges = [range(1, (48_000, 48_000), SampleFormat::F32), range(4, (44_100, 96_000), SampleFormat::I16)];
+        assert_eq!(best(&ranges, 3, PACE).map(|choice| choice.format.channels), Some(4));
+        assert!(best(&ranges, 5, PACE).is_none());
+    }
+
+    #[test]
     fn full_rate_comes_before_mono_and_mono_before_floats() {
         let choice = best(
             &[
@@ -148,19 +159,20 @@ mod tests {
                 range(2, (8_000, 48_000), SampleFormat::F32),
                 range(1, (48_000, 48_000), SampleFormat::I16),
             ],
+            1,
             PACE,
         );
         let choice = choice.expect("three formats");
         assert_eq!((choice.format, choice.sample), (StreamFormat { rate: 48_000, channels: 1 }, SampleFormat::I16));
         let choice =
-            best(&[range(2, (96_000, 192_000), SampleFormat::I32), range(1, (44_100, 44_100), SampleFormat::I16)], PACE).expect("two");
+            best(&[range(2, (96_000, 192_000), SampleFormat::I32), range(1, (44_100, 44_100), SampleFormat::I16)], 1, PACE).expect("two");
         assert_eq!(choice.format.rate, 44_100);
-        assert!(best(&[range(2, (48_000, 48_000), SampleFormat::DsdU8)], PACE).is_none());
+        assert!(best(&[range(2, (48_000, 48_000), SampleFormat::DsdU8)], 1, PACE).is_none());
     }
 
     #[test]
     fn five_milliseconds_are_asked_for_first() {
-        let choice = best(&[range(1, (44_100, 44_100), SampleFormat::I16)], PACE).expect("one");
+        let choice = best(&[range(1, (44_100, 44_100), SampleFormat::I16)], 1, PACE).expect("one");
         let sizes: Vec<BufferSize> = choice.attempts().collect();
         assert_eq!(sizes, [BufferSize::Fixed(220), BufferSize::Fixed(441), BufferSize::Default]);
         assert_eq!(choice.remark(sizes[0], Some(220), Direction::Input), None);

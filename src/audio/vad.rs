@@ -1,0 +1,310 @@
+//! Whether somebody speaks: how likely that is, 62.5 times a second, and what follows from it. Pure; runs on the sender thread.
+//!
+//! A small recurrent network on the log powers of 40 mel bands (crate `earshot`, trained on speech in noise): it hears what a voice
+//! is like, not how loud it is. A level gate opens for a door that slams and for a fan that starts; this does not.
+//!
+//! ```text
+//! 48 kHz -> -6 dB, 16 kHz -> network -> score -> three in a row >= threshold: speaking -> none for the hang: not any more
+//! ```
+
+use std::fmt;
+
+use earshot::Detector;
+
+use super::Frame;
+use super::resample::{RateError, Resampler};
+use crate::units::SAMPLE_RATE;
+
+/// The detector's own rate, Hz, and what it looks at: 16 ms.
+const RATE: u32 = 16_000;
+const WINDOW: usize = 256;
+/// -6 dB. The network tells quiet voices from noise, but takes a loud roar for a voice: a fan at -25 dBFS opened it for 82 % of the
+/// time, with this for none. With -12 dB quiet voices opened it 100 ms later.
+const GAIN: f32 = 0.5;
+/// So many windows in a row begin speech (48 ms): a key of the keyboard or a knock passes in less.
+const BEGIN: u32 = 3;
+/// Once begun, speech goes on while scores reach this much of the threshold: vowels that die away, breathy ends.
+const GO_ON: f32 = 0.8;
+/// The first windows after silence that never was (256 ms) say nothing: the network has no past yet. Those after a close (96 ms)
+/// would tell of what was said before it.
+const WARM_UP: u32 = 16;
+const FORGETS: u32 = 6;
+/// Length of a frame, ms.
+const FRAME_MS: u32 = 10;
+
+/// How easily speech is believed, and how long it lasts after the last sound of it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Tuning {
+    /// Percent, [`Tuning::SENSITIVITY_MIN`]..=[`Tuning::SENSITIVITY_MAX`]: the more, the sooner; the threshold is what is left of 100.
+    pub sensitivity: u8,
+    /// Milliseconds, [`Tuning::HANG_MIN`]..=[`Tuning::HANG_MAX`].
+    pub hang_ms: u16,
+}
+
+impl Default for Tuning {
+    fn default() -> Self {
+        Self { sensitivity: 50, hang_ms: 400 }
+    }
+}
+
+impl Tuning {
+    pub const SENSITIVITY_MIN: u8 = 5;
+    pub const SENSITIVITY_MAX: u8 = 95;
+    pub const HANG_MIN: u16 = 100;
+    pub const HANG_MAX: u16 = 2_000;
+
+    /// Percent, as a user types it.
+    ///
+    /// # Errors
+    /// What is possible, without a capital or a full stop.
+    pub fn parse_sensitivity(text: &str) -> Result<u8, String> {
+        let percent = text.trim_end_matches('%').trim_end().parse().ok();
+        let (least, most) = (Self::SENSITIVITY_MIN, Self::SENSITIVITY_MAX);
+        percent.filter(|percent| (least..=most).contains(percent)).ok_or_else(|| format!("a sensitivity is {least} to {most} percent"))
+    }
+
+    /// Milliseconds, as a user types them.
+    ///
+    /// # Errors
+    /// As [`Tuning::parse_sensitivity`].
+    pub fn parse_hang(text: &str) -> Result<u16, String> {
+        let ms = text.trim_end_matches("ms").trim_end().parse().ok();
+        let (least, most) = (Self::HANG_MIN, Self::HANG_MAX);
+        ms.filter(|ms| (least..=most).contains(ms)).ok_or_else(|| format!("a hang is {least} to {most} ms"))
+    }
+
+    /// From this score on, 0..=1, a window counts as speech.
+    #[must_use]
+    pub fn threshold(self) -> f32 {
+        1.0 - f32::from(self.sensitivity.clamp(Self::SENSITIVITY_MIN, Self::SENSITIVITY_MAX)) / 100.0
+    }
+}
+
+/// The detector, fed with frames of the microphone as they come from it, before any gain. Nothing allocates after construction.
+pub struct Vad {
+    detector: Box<Detector>,
+    down: Resampler,
+    window: [f32; WINDOW],
+    filled: usize,
+    /// Windows that do not count yet.
+    ignored: u32,
+    score: f32,
+    /// Windows in a row that count.
+    run: u32,
+    /// Since the last window that counted, ms.
+    quiet_ms: u32,
+    speaking: bool,
+}
+
+impl fmt::Debug for Vad {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Vad").field("score", &self.score).field("speaking", &self.speaking).finish_non_exhaustive()
+    }
+}
+
+impl Vad {
+    /// # Errors
+    /// The resampler to 16 kHz could not be made.
+    pub fn new() -> Result<Self, RateError> {
+        let down = Resampler::new(SAMPLE_RATE, RATE)?;
+        let detector = Detector::default_boxed();
+        Ok(Self { detector, down, window: [0.0; WINDOW], filled: 0, ignored: WARM_UP, score: 0.0, run: 0, quiet_ms: 0, speaking: false })
+    }
+
+    /// Takes the next 10 ms; whether somebody speaks now.
+    pub fn push(&mut self, frame: &Frame, tuning: Tuning) -> bool {
+        self.quiet_ms = self.quiet_ms.saturating_add(FRAME_MS);
+        let Self { detector, down, window, filled, ignored, score, run, quiet_ms, speaking } = self;
+        down.process(frame, &mut |samples| {
+            for sample in samples {
+                // A broken sample would stay in the network for good.
+                window[*filled] = if sample.is_finite() { (sample * GAIN).clamp(-1.0, 1.0) } else { 0.0 };
+                *filled += 1;
+                if *filled < WINDOW {
+                    continue;
+                }
+                *filled = 0;
+                let heard = detector.predict_f32(window);
+                *score = if *ignored == 0 { heard.clamp(0.0, 1.0) } else { 0.0 };
+                *ignored = ignored.saturating_sub(1);
+                let enough = tuning.threshold() * if *speaking { GO_ON } else { 1.0 };
+                *run = if *score >= enough { run.saturating_add(1) } else { 0 };
+                if *run >= BEGIN || *speaking && *run > 0 {
+                    (*speaking, *quiet_ms) = (true, 0);
+                }
+            }
+        });
+        if self.quiet_ms >= u32::from(tuning.hang_ms.clamp(Tuning::HANG_MIN, Tuning::HANG_MAX)) {
+            self.speaking = false;
+        }
+        self.speaking
+    }
+
+    /// How likely the newest 16 ms hold speech, 0..=1.
+    #[must_use]
+    pub fn score(&self) -> f32 {
+        self.score
+    }
+
+    /// What was said so far does not count: speech must begin anew.
+    pub fn close(&mut self) {
+        (self.speaking, self.run, self.ignored) = (false, 0, self.ignored.max(FORGETS));
+    }
+
+    /// Forgets the past: what comes follows silence.
+    pub fn reset(&mut self) {
+        self.detector.reset();
+        self.down.reset();
+        self.close();
+        (self.filled, self.ignored, self.score) = (0, WARM_UP, 0.0);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::audio::voice::Voice;
+
+    const SECOND: usize = SAMPLE_RATE as usize;
+
+    /// For each frame whether it counts as speech.
+    fn speaks(samples: &[f32], tuning: Tuning) -> Vec<bool> {
+        let mut vad = Vad::new().expect("a detector");
+        samples.as_chunks::<480>().0.iter().map(|frame| vad.push(frame, tuning)).collect()
+    }
+
+    /// Share of the frames from the first second on, percent.
+    fn percent(samples: &[f32], tuning: Tuning) -> f64 {
+        let speaks = speaks(samples, tuning);
+        100.0 * speaks.iter().filter(|speaks| **speaks).count() as f64 / speaks.len() as f64
+    }
+
+    /// Seeded white noise, -1..1.
+    struct Noise(u64);
+
+    impl Noise {
+        fn next(&mut self) -> f32 {
+            self.0 ^= self.0 << 13;
+            self.0 ^= self.0 >> 7;
+            self.0 ^= self.0 << 17;
+            (self.0 >> 40) as f32 / (1u64 << 23) as f32 - 1.0
+        }
+    }
+
+    /// `seconds` of what `make` makes, at so many dBFS (root mean square).
+    fn at_level(dbfs: f32, seconds: usize, make: impl FnMut(usize) -> f32) -> Vec<f32> {
+        let samples: Vec<f32> = (0..seconds * SECOND).map(make).collect();
+        let rms = (samples.iter().map(|sample| sample * sample).sum::<f32>() / samples.len() as f32).sqrt();
+        let gain = 10f32.powf(dbfs / 20.0) / rms;
+        samples.into_iter().map(|sample| sample * gain).collect()
+    }
+
+    fn fan(dbfs: f32, seconds: usize) -> Vec<f32> {
+        let (mut noise, mut low) = (Noise(7), 0.0);
+        at_level(dbfs, seconds, |_| {
+            low = 0.98 * low + 0.2 * noise.next();
+            low
+        })
+    }
+
+    fn talker(seed: u64, dbfs: f32, seconds: usize) -> Vec<f32> {
+        let mut samples = vec![0.0; seconds * SECOND];
+        Voice::new(seed).fill(&mut samples);
+        at_level(dbfs, seconds, |n| samples[n])
+    }
+
+    #[test]
+    fn speech_opens_it_loud_or_quiet_within_a_preroll() {
+        for seed in 0..4 {
+            for dbfs in [-20.0, -35.0] {
+                let said = talker(seed, dbfs, 8);
+                let loudest = said.iter().fold(0f32, |peak, sample| peak.max(sample.abs()));
+                let first = said.iter().position(|sample| sample.abs() > loudest * 0.05).expect("it speaks");
+                let mut samples = vec![0.0; SECOND];
+                samples.extend_from_slice(&said[first..]);
+                let speaks = speaks(&samples, Tuning::default());
+                let opened = speaks.iter().position(|speaks| *speaks).expect("it opens");
+                println!("seed {seed}, {dbfs} dBFS: {} ms after the first sound", (opened + 1) * 10 - 1_000);
+                assert!((1..=17).contains(&(opened as isize - 99)), "seed {seed}, {dbfs} dBFS: opened at {opened}");
+                let share = speaks[opened..].iter().filter(|speaks| **speaks).count() as f64 / (speaks.len() - opened) as f64;
+                assert!(share > 0.75, "seed {seed}, {dbfs} dBFS: {share} of it");
+            }
+        }
+    }
+
+    #[test]
+    fn noise_clicks_and_changes_of_level_do_not() {
+        let mut noise = Noise(3);
+        let white: Vec<(String, Vec<f32>)> =
+            [-60.0, -40.0, -25.0].map(|dbfs| (format!("white noise, {dbfs} dBFS"), at_level(dbfs, 20, |_| noise.next()))).into();
+        let fans = [-50.0, -40.0, -30.0].map(|dbfs| (format!("a fan, {dbfs} dBFS"), fan(dbfs, 20)));
+        let steps = [-40.0, -25.0].map(|dbfs| {
+            let on_off = |(n, sample): (usize, f32)| if (n / SECOND).is_multiple_of(2) { sample } else { sample * 0.03 };
+            (format!("a fan that comes and goes, {dbfs} dBFS"), fan(dbfs, 20).into_iter().enumerate().map(on_off).collect())
+        });
+        // Peak, how fast it dies away, how often a second.
+        let keys = [("clicks", 0.0f32, 4), ("keys, 2 ms", 0.99, 5), ("keys, 10 ms", 0.998, 7)].map(|(what, decay, often)| {
+            let mut strength = 0.0;
+            let mut key = |n: usize| {
+                strength = if n.is_multiple_of(SECOND / often) { 0.5 } else { strength * decay };
+                strength * noise.next() + 0.0005 * noise.next()
+            };
+            (what.to_owned(), (0..20 * SECOND).map(&mut key).collect::<Vec<f32>>())
+        });
+        let hum = ("a hum, 50 Hz".to_owned(), at_level(-20.0, 20, |n| (n as f32 * 50.0 * std::f32::consts::TAU / 48_000.0).sin()));
+        for (what, samples) in white.into_iter().chain(fans).chain(steps).chain(keys).chain([hum]) {
+            let share = percent(&samples, Tuning::default());
+            println!("{what}: open for {share:.2} %");
+            assert!(share <= 2.5, "{what}: open for {share} %");
+        }
+    }
+
+    #[test]
+    fn the_hang_is_what_was_asked_for() {
+        let mut samples = talker(1, -20.0, 3);
+        samples.extend(vec![0.0; 4 * SECOND]);
+        let ends = |hang_ms| {
+            let speaks = speaks(&samples, Tuning { hang_ms, ..Tuning::default() });
+            10 * speaks.iter().rposition(|speaks| *speaks).expect("it opens")
+        };
+        let [short, long, longest] = [100, 400, 2_000].map(ends);
+        assert_eq!((long - short, longest - short), (300, 1_900));
+        assert_eq!(ends(30_000), longest, "bounded");
+    }
+
+    #[test]
+    fn more_sensitive_is_never_less() {
+        let said = talker(2, -35.0, 6);
+        let hissing: Vec<f32> = said
+            .iter()
+            .zip(at_level(-50.0, 6, {
+                let mut noise = Noise(4);
+                move |_| noise.next()
+            }))
+            .map(|(s, n)| s + n)
+            .collect();
+        let share = |sensitivity| percent(&hissing, Tuning { sensitivity, ..Tuning::default() });
+        let (low, middle, high) = (share(10), share(50), share(80));
+        println!("{low:.0} % {middle:.0} % {high:.0} %");
+        assert!(low <= middle && middle <= high && low + 10.0 < high, "{low} {middle} {high}");
+    }
+
+    #[test]
+    fn what_was_said_before_it_is_closed_does_not_count_and_a_broken_sample_does_not_stay() {
+        let said = talker(1, -20.0, 3);
+        let frames = said.as_chunks::<480>().0;
+        let mut vad = Vad::new().expect("a detector");
+        let at = frames.iter().position(|frame| vad.push(frame, Tuning::default())).expect("it opens");
+        vad.close();
+        let again = frames[at + 1..].iter().position(|frame| vad.push(frame, Tuning::default())).expect("it opens again");
+        assert!((12..=20).contains(&again), "{again}");
+        vad.push(&[f32::NAN; 480], Tuning::default());
+        vad.push(&[1e30; 480], Tuning::default());
+        for _ in 0..100 {
+            vad.push(&[0.0; 480], Tuning::default());
+        }
+        assert!(vad.score().is_finite() && !vad.push(&[0.0; 480], Tuning::default()));
+        vad.reset();
+        assert!(frames.iter().any(|frame| vad.push(frame, Tuning::default())));
+    }
+}
