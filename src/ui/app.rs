@@ -266,8 +266,7 @@ impl App {
             }
             Notice::PeerRecording { id, on } => {
                 self.with_peer(id, |peer| peer.records = on);
-                let does = if on { "records this call" } else { "no longer records" };
-                self.say(&format!("{} {does}.", self.name(id)), Tone::Info, now);
+                self.say(&text::records(&self.name(id), on), Tone::Info, now);
             }
             Notice::Slept(slept) => {
                 self.effects.push_back(Effect::Slept);

@@ -244,6 +244,12 @@ pub fn privacy(format: Format, sealed: Option<&Sealed>) -> String {
     }
 }
 
+/// What is said of a peer that records, or has recorded.
+#[must_use]
+pub fn records(name: &str, on: bool) -> String {
+    format!("{name} {}.", if on { "records this call" } else { "no longer records" })
+}
+
 /// What is said when a call that was to be sealed is not answered so; `clear`: what calls in the clear.
 #[must_use]
 pub fn unsealed(name: &str, met: bool, clear: &str) -> String {

@@ -151,9 +151,12 @@ fn without_a_sealed_answer_the_user_is_asked_and_nothing_goes_in_the_clear_befor
     let now = world.now;
     assert_eq!(world.nodes[0].downlink.call_in_the_clear(now, id, false), Ok(()));
     world.drain(0);
+    let voice = |world: &World| world.inbox(B).iter().filter(|bytes| bytes[0] == 0x80).count();
+    world.run(SECOND);
+    assert_eq!((world.nodes[0].state(), voice(&world)), (CallState::Live, 0), "the key was held for a sealed call");
+    world.nodes[0].key(true);
     world.run(2 * SECOND);
-    assert_eq!(world.nodes[0].state(), CallState::Live);
-    assert!(world.inbox(B).iter().filter(|bytes| bytes[0] == 0x80).count() > 150);
+    assert!(voice(&world) > 150);
     assert!(world.nodes[0].downlink.call_in_the_clear(now, id, true).is_err(), "once");
 }
 

@@ -55,8 +55,7 @@ pub fn sentences(notice: &Notice, roster: &Roster) -> Vec<String> {
             format!("Recording into {}.", files.join(", "))
         }
         Notice::Measured(result) => text::measured(result),
-        Notice::PeerRecording { id, on: true } => format!("{} records this call.", roster.label(*id)),
-        Notice::PeerRecording { id, on: false } => format!("{} no longer records.", roster.label(*id)),
+        Notice::PeerRecording { id, on } => text::records(&roster.label(*id), *on),
         Notice::Slept(time) => format!("The machine slept for {} seconds.", time.as_secs()),
         Notice::Dumped { result: Err(sentence), .. } | Notice::Problem(sentence) => format!("Problem: {sentence}"),
         Notice::Dumped { result: Ok(sentence), .. } | Notice::Info(sentence) => sentence.clone(),
