@@ -9,6 +9,13 @@ pub const SAMPLE_RATE: u32 = 48_000;
 pub const FRAME_SAMPLES: usize = 480;
 /// Length of a frame.
 pub const FRAME_DURATION: Duration = Duration::from_millis(10);
+
+/// How long `samples` at [`SAMPLE_RATE`] last, to the nanosecond below.
+#[must_use]
+pub fn duration_of(samples: u64) -> Duration {
+    Duration::from_nanos(samples * 1_000_000_000 / u64::from(SAMPLE_RATE))
+}
+
 /// Peers in one call, at most.
 pub const MAX_PEERS: usize = 16;
 /// Callers that ring unseen at once, at most: a full call must not be told from none.

@@ -289,15 +289,23 @@ impl Controls {
         self.set_peer_muted(id, false);
     }
 
-    /// The linear gain for one peer's samples: both volumes, squared so that 50 % sounds like half.
+    /// The linear gain for one peer's samples: its own and everybody's.
     #[must_use]
     pub fn peer_gain(&self, id: PeerId) -> f32 {
-        if self.deafened() || self.peer_muted(id) {
-            return 0.0;
-        }
-        let volume = f32::from(self.volume()) / 100.0 * f32::from(self.peer_volume(id)) / 100.0;
-        volume * volume
+        if self.deafened() { 0.0 } else { gain(self.volume()) * self.own_gain(id) }
     }
+
+    /// The linear gain for one peer's samples, however loud the loudspeaker is.
+    #[must_use]
+    pub fn own_gain(&self, id: PeerId) -> f32 {
+        if self.peer_muted(id) { 0.0 } else { gain(self.peer_volume(id)) }
+    }
+}
+
+/// Squared, so that 50 % sounds like half.
+fn gain(volume: u8) -> f32 {
+    let volume = f32::from(volume) / 100.0;
+    volume * volume
 }
 
 fn voice_word(tuning: Tuning) -> u32 {

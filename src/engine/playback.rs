@@ -26,7 +26,7 @@ use super::controls::Controls;
 use super::meters::Meters;
 use crate::audio::meter::Loudness;
 use crate::audio::mixer::Mixer;
-use crate::units::{FRAME_SAMPLES, MAX_PEERS, PeerId, SAMPLE_RATE, Slept};
+use crate::units::{FRAME_SAMPLES, MAX_PEERS, PeerId, Slept, duration_of};
 use far::FarWriter;
 
 /// Packets that wait for one peer's playout between two callbacks; what comes beyond is counted and dropped.
@@ -104,7 +104,7 @@ impl Playback {
         let card_ms = self.meters.out.card_delay_ms.get().unwrap_or(0.0).clamp(0.0, 10_000.0);
         for block in out.chunks_mut(BLOCK_MAX) {
             self.mix(block, now);
-            let heard_at = now + Duration::from_secs_f32(card_ms / 1_000.0) + duration(self.filled);
+            let heard_at = now + Duration::from_secs_f32(card_ms / 1_000.0) + duration_of(self.filled as u64);
             if self.controls.measuring().is_some() {
                 // Measured where it would leave, and not played: nobody can make a chirp sound here by asking for one.
                 self.ear.write(block, heard_at);
@@ -154,11 +154,6 @@ impl Playback {
             }
         }
     }
-}
-
-/// How long `samples` last.
-fn duration(samples: usize) -> Duration {
-    Duration::from_nanos(samples as u64 * 1_000_000_000 / u64::from(SAMPLE_RATE))
 }
 
 /// A slot is dropped by the handle's thread, never here.

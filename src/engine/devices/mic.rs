@@ -14,7 +14,7 @@ use crate::audio::resample::{RateError, Resampler};
 use crate::engine::Meters;
 use crate::engine::wave::{Column, Mark};
 use crate::os::sound::{BlockTime, InputCallback, StreamFormat};
-use crate::units::{FRAME_SAMPLES, SAMPLE_RATE};
+use crate::units::{FRAME_SAMPLES, SAMPLE_RATE, duration_of};
 
 /// Samples that may wait for the sender: 200 ms. It takes them once a frame; what finds no room is lost and counted.
 const RING_SAMPLES: usize = SAMPLE_RATE as usize / 5;
@@ -102,10 +102,9 @@ impl MicReader {
         }
         let anchor = self.anchor?;
         self.samples.pop_entire_slice(frame).ok()?;
-        let nanos = |samples: u64| Duration::from_nanos(samples * 1_000_000_000 / u64::from(SAMPLE_RATE));
         let (since, until) = (self.read.saturating_sub(anchor.index), anchor.index.saturating_sub(self.read));
         self.read += FRAME_SAMPLES as u64;
-        Some((anchor.at + nanos(since)).checked_sub(nanos(until)).unwrap_or(anchor.at))
+        Some((anchor.at + duration_of(since)).checked_sub(duration_of(until)).unwrap_or(anchor.at))
     }
 }
 

@@ -12,10 +12,10 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::output::{Output, RecordFormat};
-use super::track::{Track, duration};
+use super::track::Track;
 use crate::audio::mixer::Mixer;
 use crate::engine::Controls;
-use crate::units::{PeerId, SAMPLE_RATE};
+use crate::units::{SAMPLE_RATE, duration_of};
 
 /// Samples of one set of files: 12 hours, which a WAV file (4 GiB) holds. The next set goes on without a gap.
 const SET_SAMPLES: u64 = 12 * 3_600 * SAMPLE_RATE as u64;
@@ -84,7 +84,7 @@ impl Tape {
     /// A first sound, `waiting` samples of which have come; where it stands.
     pub fn begin(&mut self, now: Instant, waiting: usize) -> u64 {
         if self.began.is_none() {
-            self.began = Some(now.checked_sub(duration(waiting as u64)).unwrap_or(now));
+            self.began = Some(now.checked_sub(duration_of(waiting as u64)).unwrap_or(now));
             self.stamp = stamp();
         }
         self.position(now).saturating_sub(waiting as u64)
@@ -120,7 +120,8 @@ impl Tape {
                 continue;
             }
             let block: Vec<f32> = track.pending.drain(..had).chain(std::iter::repeat_n(0.0, count - had)).collect();
-            let gain = track.id.map_or(1.0, |id| self.gain(id));
+            // In the mix a peer is as loud as the user made it; how loud the loudspeaker is does not matter.
+            let gain = track.id.map_or(1.0, |id| self.controls.own_gain(id));
             match track.id {
                 Some(id) if track.output.is_none() => self.mixer.open(id, gain),
                 _ => {}
@@ -139,14 +140,6 @@ impl Tape {
         appended?;
         self.written += count as u64;
         Ok(())
-    }
-
-    /// In the mix a peer is as loud as the user made it; how loud the loudspeaker is does not matter.
-    fn gain(&self, id: PeerId) -> f32 {
-        if self.controls.peer_muted(id) {
-            return 0.0;
-        }
-        (f32::from(self.controls.peer_volume(id)) / 100.0).powi(2)
     }
 
     /// Makes the file if it is the first that it gets, with silence since the others' start.
@@ -171,7 +164,7 @@ impl Tape {
     /// The set is full: the next one goes on where it ends.
     fn turn(&mut self, tracks: &mut [&mut Track]) -> Result<(), Failed> {
         let finished = self.finish(tracks.iter_mut().map(|track| &mut **track));
-        self.began = self.began.map(|began| began + duration(self.set_samples));
+        self.began = self.began.map(|began| began + duration_of(self.set_samples));
         (self.written, self.stamp) = (0, stamp());
         self.files.clear();
         finished

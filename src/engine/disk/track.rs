@@ -157,9 +157,4 @@ impl Track {
     }
 }
 
-/// How long `samples` last.
-pub fn duration(samples: u64) -> Duration {
-    Duration::from_nanos(samples * 1_000_000_000 / u64::from(SAMPLE_RATE))
-}
-
 const _: () = assert!(FAR_BEHIND < FAR_AHEAD);

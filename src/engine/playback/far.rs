@@ -4,9 +4,8 @@ use std::time::Instant;
 
 use rtrb::{Consumer, Producer, RingBuffer};
 
-use super::duration;
 use crate::audio::{Frame, SILENT_FRAME};
-use crate::units::FRAME_SAMPLES;
+use crate::units::{FRAME_DURATION, FRAME_SAMPLES, duration_of};
 
 /// Frames the ring holds: 320 ms. A reader that starts late drains it first.
 pub const FAR_FRAMES: usize = 32;
@@ -46,8 +45,8 @@ impl FarWriter {
             self.filled = 0;
             if !self.ring.is_full() {
                 // The frame ends where `done` stands; it began a frame earlier, maybe before this block.
-                let end = at + duration(done);
-                let start = end.checked_sub(duration(FRAME_SAMPLES)).unwrap_or(at);
+                let end = at + duration_of(done as u64);
+                let start = end.checked_sub(FRAME_DURATION).unwrap_or(at);
                 let _ = self.ring.push(FarFrame { at: start, samples: self.samples });
             }
         }
@@ -67,13 +66,13 @@ mod tests {
         let mut played = 0usize;
         for size in [1usize, 700, 240, 19, 960, 4] {
             let block: Vec<f32> = (played..played + size).map(|n| n as f32).collect();
-            writer.write(&block, start + duration(played));
+            writer.write(&block, start + duration_of(played as u64));
             played += size;
         }
         for frame in 0..played / FRAME_SAMPLES {
             let far = reader.pop().expect("a whole frame");
             assert_eq!(far.samples[0], (frame * FRAME_SAMPLES) as f32);
-            let expected = start + duration(frame * FRAME_SAMPLES);
+            let expected = start + duration_of((frame * FRAME_SAMPLES) as u64);
             assert!(far.at.max(expected) - far.at.min(expected) < Duration::from_micros(1));
         }
         assert!(reader.pop().is_err());
