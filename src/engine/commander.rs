@@ -8,8 +8,6 @@ use crossbeam_channel::{Sender, TrySendError};
 use super::devices::DeviceCommand;
 use super::disk::{DiskCommand, LedgerJob};
 use super::{Command, Controls, Holder, Meters, Notice, Notices, Switch, VoiceTuning};
-use crate::call::CallState;
-use crate::units::PeerId;
 
 /// How long a full queue is waited for at the end.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -111,7 +109,7 @@ impl Commander {
 
     /// A refusal leaves no lease behind: un-muting later puts nobody on air.
     fn may_key_up(&self) -> Result<(), String> {
-        if !PeerId::all().any(|id| self.meters.state(id) == CallState::Live) {
+        if !self.meters.is_anybody_live() {
             return Err("Nobody to talk to: call somebody, or answer a call, first.".into());
         }
         if self.controls.muted() {
@@ -154,6 +152,8 @@ impl Commander {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::call::CallState;
+    use crate::units::PeerId;
     use crossbeam_channel::{Receiver, bounded};
 
     fn commander() -> (Commander, Receiver<Command>, mio::Poll) {

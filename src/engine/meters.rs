@@ -317,4 +317,10 @@ impl Meters {
     pub fn state(&self, id: PeerId) -> CallState {
         CallState::from_byte(self.peer(id).state.load(Relaxed))
     }
+
+    /// Whether somebody is in the call with us.
+    #[must_use]
+    pub fn is_anybody_live(&self) -> bool {
+        PeerId::all().any(|id| self.state(id) == CallState::Live)
+    }
 }

@@ -5,10 +5,10 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::{CallState, Controls, Holder, Meters};
+use super::{Controls, Holder, Meters};
 use crate::audio::Frame;
 use crate::audio::vad::Vad;
-use crate::units::{FRAME_DURATION, PeerId};
+use crate::units::FRAME_DURATION;
 
 /// A sender thread that stalls is off air after this time; longer than any card's block, so that the screen does not flicker.
 const LEASE: Duration = Duration::from_millis(250);
@@ -68,7 +68,7 @@ impl VoiceKey {
             Some(call) if speaking && !muted => self.controls.renew(Holder::Voice, captured + LEASE, call),
             _ => self.controls.release_at(Holder::Voice, captured),
         }
-        if muted && !self.is_heard_by_nobody() {
+        if muted && self.meters.is_anybody_live() {
             let muted_talk = self.is_muted_talk(speaking, captured);
             return VoiceNews { armed, muted_talk, forget: true };
         }
@@ -87,10 +87,6 @@ impl VoiceKey {
         (now.is_some() != before.is_some()).then_some(now.is_some())
     }
 
-    fn is_heard_by_nobody(&self) -> bool {
-        !PeerId::all().any(|id| self.meters.state(id) == CallState::Live)
-    }
-
     fn is_muted_talk(&mut self, speaking: bool, now: Instant) -> bool {
         self.talked_muted = if speaking { self.talked_muted + FRAME_DURATION } else { Duration::ZERO };
         let may = self.reminded.is_none_or(|last| now.saturating_duration_since(last) >= REMIND_AFTER);
@@ -107,7 +103,9 @@ mod tests {
     use super::*;
     use crate::audio::vad::Tuning;
     use crate::audio::voice::Voice;
+    use crate::engine::CallState;
     use crate::units::FRAME_SAMPLES;
+    use crate::units::PeerId;
 
     /// A user at a microphone: talks, or does not.
     struct Desk {
