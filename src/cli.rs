@@ -241,11 +241,7 @@ where
     if settings.private && settings.format != Format::Sealed && (given("private") || !given("format")) {
         return Err(conflict("--private is for sealed calls: with the format rtp or pcm everybody on the way can listen anyway."));
     }
-    let passphrase = match &options.passphrase_file {
-        _ if options.passphrase => Passphrase::Ask,
-        Some(file) if given("passphrase_file") => Passphrase::File(file.clone()),
-        file => Passphrase::Environment(file.clone()),
-    };
+    let passphrase = passphrase_of(&options, given("passphrase_file"));
     let (log, log_level) = (options.log.clone(), options.log_level);
     let start = Start { settings, call, demo: options.demo, passphrase, log, log_level };
     Ok(match (options.sdp, options.json, options.plain) {
@@ -254,6 +250,15 @@ where
         (_, _, true) => Invocation::Plain(start),
         _ => Invocation::Screen(start, options.ui()),
     })
+}
+
+/// Where the passphrase comes from; `typed`: its file stood on the command line.
+fn passphrase_of(options: &Options, typed: bool) -> Passphrase {
+    match &options.passphrase_file {
+        _ if options.passphrase => Passphrase::Ask,
+        Some(file) if typed => Passphrase::File(file.clone()),
+        file => Passphrase::Environment(file.clone()),
+    }
 }
 
 fn invocation_of(job: Job) -> Result<Invocation, Refusal> {

@@ -122,15 +122,28 @@ fn start(mut start: Start, mut trust: Trust) -> anyhow::Result<Running> {
         // Its key lives as long as this run: nothing to remember.
         (trust.known, trust.keyring) = (KnownPeers::default(), None);
         start.settings.input_without_card = "voice".into();
-        if socket::bind(start.settings.bind, start.settings.port).is_err() {
-            start.settings.port = 0;
-        }
+        leave_taken_port(&mut start.settings);
     }
     let engine = Engine::start_with(start.settings, trust)?;
     if let Some(address) = call {
         engine.commander().send(Command::Call { address, format: None }).map_err(anyhow::Error::msg)?;
     }
     Ok(Running { engine, _demo: demo })
+}
+
+/// Beside a voicetui that runs here and has the port, any free one does.
+fn leave_taken_port(settings: &mut Settings) {
+    if socket::bind(settings.bind, settings.port).is_err() {
+        settings.port = 0;
+    }
+}
+
+fn quit_on_signals(running: &Running) -> anyhow::Result<Signals> {
+    let quit = running.engine.commander();
+    let watch = Signals::watch(move || {
+        let _ = quit.send(Command::Quit);
+    });
+    watch.context("the signals cannot be watched")
 }
 
 fn link(running: &Running, settings: &Settings) -> Link {
@@ -164,17 +177,10 @@ fn measure(mut start_with: Start, measurement: &Measurement) -> anyhow::Result<(
     let trust = trust::gather(&start_with.passphrase)?;
     let _log = start_log(&start_with)?;
     let _hush = Hush::begin();
-    // Beside a voicetui that runs here and has the port.
-    if socket::bind(start_with.settings.bind, start_with.settings.port).is_err() {
-        start_with.settings.port = 0;
-    }
+    leave_taken_port(&mut start_with.settings);
     let settings = start_with.settings.clone();
     let running = start(start_with, trust)?;
-    let quit = running.engine.commander();
-    let _signals = Signals::watch(move || {
-        let _ = quit.send(Command::Quit);
-    })
-    .context("the signals cannot be watched")?;
+    let _signals = quit_on_signals(&running)?;
     ui::plain::measure(&link(&running, &settings), measurement, &mut io::stdout().lock())
 }
 
@@ -184,11 +190,7 @@ fn plain(start_with: Start, mode: Mode) -> anyhow::Result<()> {
     let _hush = Hush::begin();
     let settings = start_with.settings.clone();
     let running = start(start_with, trust)?;
-    let quit = running.engine.commander();
-    let _signals = Signals::watch(move || {
-        let _ = quit.send(Command::Quit);
-    })
-    .context("the signals cannot be watched")?;
+    let _signals = quit_on_signals(&running)?;
     let mut output = Output::new(io::stdout()).context("the system has no thread left for the output")?;
     ui::plain::run(&link(&running, &settings), mode, &mut output)
 }

@@ -4,7 +4,7 @@ use std::ffi::OsString;
 
 use clap::{ArgMatches, Args, FromArgMatches};
 
-use super::{Cli, Invocation, Job, Options, Passphrase, Refusal, Start, command, conflict, values};
+use super::{Cli, Invocation, Job, Options, Refusal, Start, command, conflict, passphrase_of, values};
 use crate::config::{Config, ConfigError};
 use crate::engine::command::MEASURE_TRIALS;
 use crate::engine::{AutoAnswer, CommandInput, Settings};
@@ -53,11 +53,7 @@ pub fn parse(args: &[OsString], typed: &ArgMatches, load: impl FnOnce() -> Resul
         ctl: false,
         ..options.settings()
     };
-    let passphrase = match &options.passphrase_file {
-        _ if options.passphrase => Passphrase::Ask,
-        Some(file) if given("passphrase_file") => Passphrase::File(file.clone()),
-        file => Passphrase::Environment(file.clone()),
-    };
+    let passphrase = passphrase_of(&options, given("passphrase_file"));
     let (log, log_level) = (options.log.clone(), options.log_level);
     let start = Start { settings, call: None, demo: false, passphrase, log, log_level };
     Ok(Invocation::Measure(start, Measurement { peer, trials, json: options.json }))
