@@ -103,8 +103,8 @@ impl Sound {
     }
 
     fn open(&self, spec: &str, direction: Direction, build: &mut Build<'_>) -> Result<Stream, OpenError> {
-        let (name, channels) = Channels::split(spec);
-        let opened = self.device(name, direction).and_then(|device| open_device(&device, spec, direction, channels.needed(), build));
+        let (name, chosen) = Channels::split(spec);
+        let opened = self.device(name, direction).and_then(|device| open_device(&device, spec, direction, &chosen, build));
         if opened.is_err() {
             self.forget_host();
         }
@@ -113,12 +113,14 @@ impl Sound {
 }
 
 /// Makes a stream of one exact configuration.
-type Build<'a> = dyn FnMut(&Device, cpal::StreamConfig, cpal::SampleFormat, Arc<Health>) -> Result<cpal::Stream, cpal::Error> + 'a;
+type Build<'a> =
+    dyn FnMut(&Device, cpal::StreamConfig, cpal::SampleFormat, &Channels, Arc<Health>) -> Result<cpal::Stream, cpal::Error> + 'a;
 
-fn open_device(device: &Device, spec: &str, direction: Direction, channels: u16, build: &mut Build<'_>) -> Result<Stream, OpenError> {
+fn open_device(device: &Device, spec: &str, direction: Direction, chosen: &Channels, build: &mut Build<'_>) -> Result<Stream, OpenError> {
     let name = if spec == DEFAULT { name_of(device) } else { format!("{} ({spec})", name_of(device)) };
     let fail = |error: &cpal::Error| explain(error, direction, if Channels::split(spec).0 == DEFAULT { DEFAULT } else { &name });
     let unsupported = |why: String| OpenError::Unsupported { direction, name: name.clone(), why };
+    let channels = chosen.needed();
     let choice = format::choose(device, direction, channels).map_err(|why| match why {
         format::Refusal::Nothing => unsupported("it has none at all".into()),
         format::Refusal::Channels(most) => unsupported(format!("channel {channels} was chosen, and it has {most}")),
@@ -128,7 +130,7 @@ fn open_device(device: &Device, spec: &str, direction: Direction, channels: u16,
     for attempt in choice.attempts() {
         let health = Arc::new(Health::default());
         let config = cpal::StreamConfig { channels: choice.format.channels, sample_rate: choice.format.rate, buffer_size: attempt };
-        let stream = build(device, config, choice.sample, health.clone()).and_then(|stream| stream.play().map(|()| stream));
+        let stream = build(device, config, choice.sample, chosen, health.clone()).and_then(|stream| stream.play().map(|()| stream));
         match stream {
             Ok(stream) => {
                 let block = stream.buffer_size().ok().filter(|block| *block > 0);
@@ -173,9 +175,8 @@ impl Backend for Sound {
         if let Some(stream) = virtual_sound::open_input(spec, make) {
             return stream;
         }
-        self.open(spec, Direction::Input, &mut |device, config, sample, health| {
-            let (_, chosen) = Channels::split(spec);
-            convert::build_input(device, config, sample, &chosen, make(heard_as(&config, &chosen)), health)
+        self.open(spec, Direction::Input, &mut |device, config, sample, chosen, health| {
+            convert::build_input(device, config, sample, chosen, make(heard_as(&config, chosen)), health)
         })
     }
 
@@ -183,9 +184,8 @@ impl Backend for Sound {
         if let Some(stream) = virtual_sound::open_output(spec, make) {
             return stream;
         }
-        self.open(spec, Direction::Output, &mut |device, config, sample, health| {
-            let (_, chosen) = Channels::split(spec);
-            convert::build_output(device, config, sample, &chosen, make(heard_as(&config, &chosen)), health)
+        self.open(spec, Direction::Output, &mut |device, config, sample, chosen, health| {
+            convert::build_output(device, config, sample, chosen, make(heard_as(&config, chosen)), health)
         })
     }
 
