@@ -128,12 +128,6 @@ fn nanos(samples: u64) -> i64 {
     (samples as i64) * 1_000_000_000 / i64::from(SAMPLE_RATE)
 }
 
-/// A chirp on its way out: the number of its first sample.
-#[derive(Clone, Copy, Debug)]
-struct Speaking {
-    from: u64,
-}
-
 /// One side of a running measurement: overwrites the microphone's frames, listens to the loudspeaker's.
 #[derive(Debug)]
 pub struct Probe {
@@ -146,7 +140,8 @@ pub struct Probe {
     ear: StreamClock,
     /// Frames of the mouth so far.
     frames: u64,
-    speaking: Option<Speaking>,
+    /// The first sample of the chirp on its way out.
+    speaking: Option<u64>,
     /// On air until this frame, when keyed.
     air_until: u64,
     /// Asking: the first sample of the chirp that is waited for, and the frame of the next one. Answering: when to return one.
@@ -238,9 +233,9 @@ impl Probe {
         self.frames += 1;
         self.give_up(captured);
         if self.speaking.is_none() && self.frames > HUSHED {
-            self.speaking = self.begin(first).map(|from| Speaking { from });
+            self.speaking = self.begin(first);
         }
-        if let Some(Speaking { from }) = self.speaking {
+        if let Some(from) = self.speaking {
             self.speak(frame, first, from);
             self.air_until = self.frames + TAIL;
         }

@@ -266,9 +266,8 @@ impl ReceiverThread {
         self.take_handles();
         self.playback.drain();
         self.downlink.handle_capture_delay(self.meters.mic.capture_delay_ms.get());
-        self.downlink.handle_recording(Instant::now(), self.meters.recording.load(Relaxed));
         let (now, card_ms) = (Instant::now(), self.meters.out.card_delay_ms.get().unwrap_or(0.0));
-
+        self.downlink.handle_recording(now, self.meters.recording.load(Relaxed));
         for id in PeerId::all().filter(|id| self.meters.state(*id) == CallState::Live) {
             self.downlink.handle_sent(id, self.sent[id.slot()].load());
             let (peer, quality) = (self.meters.peer(id), &mut self.qualities[id.slot()]);

@@ -65,9 +65,9 @@ impl OggOpusWriter {
     pub fn packet(&mut self, packet: &[u8], samples: u64) -> io::Result<()> {
         self.granule += samples;
         self.waiting += samples;
-        let end = if self.waiting >= PAGE_SAMPLES { PacketWriteEndInfo::EndPage } else { PacketWriteEndInfo::NormalPacket };
+        let mut end = PacketWriteEndInfo::NormalPacket;
         if self.waiting >= PAGE_SAMPLES {
-            self.waiting = 0;
+            (end, self.waiting) = (PacketWriteEndInfo::EndPage, 0);
         }
         self.put(packet.to_vec(), end)
     }

@@ -149,7 +149,7 @@ impl Downlink {
             Measure::Answer { run, phase, verdict } => {
                 let meant = |asking: &Asking| asking.run == run && asking.phase == phase;
                 if peer.measuring.asking.as_ref().is_some_and(meant) {
-                    self.take_verdict(now, id, verdict);
+                    self.take_verdict(id, verdict);
                 }
             }
         }
@@ -215,7 +215,7 @@ impl Downlink {
         self.tell(Event::Info(text));
     }
 
-    fn take_verdict(&mut self, now: Instant, id: PeerId, verdict: Verdict) {
+    fn take_verdict(&mut self, id: PeerId, verdict: Verdict) {
         let Some(peer) = self.peer_mut(id) else { return };
         let Some(asking) = &mut peer.measuring.asking else { return };
         if verdict == Verdict::Yes {
@@ -234,10 +234,10 @@ impl Downlink {
             Verdict::Talks => format!("{address} cannot be measured now: its microphone is on air."),
             Verdict::Enough => format!("{address} was measured for ten minutes in this call: call again."),
         };
-        self.fail_asking(now, id, sentence);
+        self.fail_asking(id, sentence);
     }
 
-    fn fail_asking(&mut self, _now: Instant, id: PeerId, sentence: String) {
+    fn fail_asking(&mut self, id: PeerId, sentence: String) {
         let Some(peer) = self.peer_mut(id) else { return };
         if peer.measuring.asking.take().is_some() {
             self.tell(Event::Measure { id, order: None });
@@ -301,7 +301,7 @@ impl Downlink {
         } else {
             format!("{address} does not answer to being measured.")
         };
-        self.fail_asking(now, id, sentence);
+        self.fail_asking(id, sentence);
     }
 
     fn forget_measuring(&mut self, now: Instant, id: PeerId) {
@@ -312,7 +312,7 @@ impl Downlink {
         if answered {
             self.stop_answering(now, id);
         }
-        self.fail_asking(now, id, format!("The call with {address} ended before the delay was measured."));
+        self.fail_asking(id, format!("The call with {address} ended before the delay was measured."));
     }
 }
 
