@@ -277,7 +277,7 @@ impl Recorder {
         self.take(&mut tape, now);
         let mut done = tape.advance(self.tracks());
         for track in self.heard.iter_mut().filter(|track| track.has_ended() && track.pending.is_empty()) {
-            done = done.and(track.output.take().map_or(Ok(()), tape::finish));
+            done = done.and(track.output.take().map_or(Ok(()), |output| tape.leave(output)));
         }
         let has_news = tape.files != files;
         self.tape = Some(tape);

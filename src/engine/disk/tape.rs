@@ -7,6 +7,7 @@
 //! mix    ████████████                  summed, to the mix: the files are of one length
 //! ```
 
+use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
@@ -19,6 +20,8 @@ use crate::units::{SAMPLE_RATE, duration_of};
 
 /// Samples of one set of files: 12 hours, which a WAV file (4 GiB) holds. The next set goes on without a gap.
 const SET_SAMPLES: u64 = 12 * 3_600 * SAMPLE_RATE as u64;
+/// Files of peers that left which are kept open: a guest who comes and goes all day does not use up the files that a process may have.
+const LEFT_MAX: usize = 16;
 /// Samples written at once.
 const BLOCK: usize = 4_800;
 
@@ -41,6 +44,8 @@ pub struct Tape {
     written: u64,
     mix: Option<Output>,
     mixer: Mixer,
+    /// Files of those who left, with where they end: they get the silence since then when the others are finished.
+    left: VecDeque<(Output, u64)>,
     set_samples: u64,
     pub files: Vec<PathBuf>,
 }
@@ -58,6 +63,7 @@ impl Tape {
             written: 0,
             mix: None,
             mixer: Mixer::new(),
+            left: VecDeque::new(),
             set_samples: SET_SAMPLES,
             files: Vec::new(),
         }
@@ -116,7 +122,7 @@ impl Tape {
         let sum = &mut sum[..count];
         for track in tracks.iter_mut() {
             let had = track.pending.len().min(count);
-            if had == 0 && track.has_ended() {
+            if had == 0 && track.has_ended() && track.output.is_none() {
                 continue;
             }
             let block: Vec<f32> = track.pending.drain(..had).chain(std::iter::repeat_n(0.0, count - had)).collect();
@@ -170,19 +176,35 @@ impl Tape {
         finished
     }
 
+    /// Its peer has left: the file ends with the others'.
+    ///
+    /// # Errors
+    /// So many have left that the first of them ends here, and that could not be written.
+    pub fn leave(&mut self, output: Output) -> Result<(), Failed> {
+        self.left.push_back((output, self.written));
+        if self.left.len() <= LEFT_MAX {
+            return Ok(());
+        }
+        self.left.pop_front().map_or(Ok(()), |(output, end)| self.complete(output, end))
+    }
+
+    fn complete(&self, mut output: Output, end: u64) -> Result<(), Failed> {
+        output.silence(self.written - end).map_err(|error| cannot(&output.path(), &error))?;
+        finish(output)
+    }
+
     /// Completes all files; a failure does not keep the others from it.
     ///
     /// # Errors
     /// The first that has no end.
     pub fn finish<'a>(&mut self, tracks: impl Iterator<Item = &'a mut Track>) -> Result<(), Failed> {
         let outputs = tracks.filter_map(|track| track.output.take()).chain(self.mix.take());
-        outputs.map(finish).fold(Ok(()), Result::and)
+        let finished = outputs.map(finish).fold(Ok(()), Result::and);
+        std::mem::take(&mut self.left).into_iter().map(|(output, end)| self.complete(output, end)).fold(finished, Result::and)
     }
 }
 
-/// # Errors
-/// The end of the file is missing.
-pub fn finish(output: Output) -> Result<(), Failed> {
+fn finish(output: Output) -> Result<(), Failed> {
     let path = output.path();
     output.finish().map_err(|error| cannot(&path, &error))
 }
