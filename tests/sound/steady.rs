@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 /// How often the watch wants to be woken, and from when on it was held up: longer than what any ear waits ahead by itself.
 const TICK: Duration = Duration::from_millis(2);
 const HELD_UP: Duration = Duration::from_millis(10);
-/// So many hold-ups can spoil more half seconds than any test here leaves out.
-const UNSTEADY: usize = 3;
+/// One of them makes playout wait longer, and later come back: each spoils the half seconds that it stretches in.
+const UNSTEADY: usize = 1;
 const TRIES: u32 = 4;
 /// On the worst computer, that much of a voice is still found in the best of the tries.
 const AT_LEAST: f64 = 0.3;
