@@ -139,7 +139,7 @@ impl Air {
 
 /// Whether the user wants the microphone open towards this one without being asked.
 fn may_hear(rules: OpenRules, party: &Party, known: &KnownPeers) -> bool {
-    let pinned = party.key.and_then(|key| known.unblocked(&key));
+    let pinned = party.key.and_then(|key| known.welcome(&key));
     if party.incoming {
         return rules.answers && party.format == Format::Sealed && pinned.is_some();
     }

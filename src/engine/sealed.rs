@@ -36,6 +36,17 @@ impl Sealed {
         sealed
     }
 
+    /// The same session later: what was unknown when it stood stays so for this call, however the key came into `known_peers` meanwhile;
+    /// only that its words were compared is news.
+    #[must_use]
+    pub fn renewed(&self, sas: u64, ip: Option<IpAddr>, known: &KnownPeers, own: &PublicKey) -> Self {
+        let now = Self::look_up(self.key, sas, ip, known, own);
+        if self.known_as.is_some() || now.verified {
+            return now;
+        }
+        Self { known_as: None, in_place_of: self.in_place_of.clone(), ..now }
+    }
+
     /// The four words that both sides see.
     #[must_use]
     pub fn words(&self) -> String {
@@ -83,5 +94,24 @@ mod tests {
         known.apply(&Edit::Verify(Who::Name("workshop".into()), true)).expect("verified");
         assert_eq!(look(&known, key).standing(), "sealed, verified");
         assert_eq!(look(&known, key).words(), "abandon abandon abandon abandon");
+    }
+
+    #[test]
+    fn a_key_that_is_pinned_by_this_call_is_not_thereby_the_key_as_ever() {
+        let (own, key, ip) = (PublicKey([0; 32]), PublicKey([1; 32]), IpAddr::from([10, 0, 0, 1]));
+        let pin = |name: &str, n: u8| Edit::Pin { name: name.into(), key: PublicKey([n; 32]), address: (ip, 5005).into() };
+        let mut known = KnownPeers::default();
+        known.apply(&pin("workshop", 2)).expect("another key was here");
+        let first = Sealed::look_up(key, 5, Some(ip), &known, &own);
+        known.apply(&pin("10.0.0.1", 1)).expect("pinned by the call");
+        let later = first.renewed(7, Some(ip), &known, &own);
+        assert_eq!((later.brief().as_str(), later.sas), ("NOT the key of workshop", 7));
+        // The next call is with whom we met.
+        assert_eq!(Sealed::look_up(key, 5, Some(ip), &known, &own).brief(), "key as ever");
+        known.apply(&Edit::Verify(Who::Key(key, None), true)).expect("compared");
+        let compared = later.renewed(7, Some(ip), &known, &own);
+        assert_eq!((compared.brief().as_str(), compared.known_as.as_deref()), ("verified", Some("10.0.0.1")));
+        known.apply(&Edit::Forget("10.0.0.1".into())).expect("forgotten");
+        assert_eq!(compared.renewed(7, Some(ip), &known, &own).known_as, None);
     }
 }

@@ -45,6 +45,17 @@ pub struct KnownPeer {
 }
 
 impl KnownPeer {
+    /// How a name begins that was made of the key of a caller.
+    pub(in crate::session::trust) const GENERATED: &str = "caller-";
+
+    /// Whether the user ever called it, let it in, or compared its words. Who was only blocked, or is no longer let in, stays a stranger.
+    #[must_use]
+    pub fn is_acquainted(&self) -> bool {
+        let fingerprint = self.key.to_string();
+        let is_generated = |name: &String| name.strip_prefix(Self::GENERATED).is_some_and(|rest| fingerprint.starts_with(rest));
+        self.verified || self.connect || !self.names.iter().all(is_generated)
+    }
+
     /// For people.
     #[must_use]
     pub fn name(&self) -> &str {
@@ -157,10 +168,10 @@ impl KnownPeers {
         self.peers().find(|peer| peer.key == *key)
     }
 
-    /// The same, if the user wants to hear of it.
+    /// The same, if it is no stranger to the user, who wants to hear of it.
     #[must_use]
-    pub fn unblocked(&self, key: &PublicKey) -> Option<&KnownPeer> {
-        self.of_key(key).filter(|peer| !peer.blocked)
+    pub fn welcome(&self, key: &PublicKey) -> Option<&KnownPeer> {
+        self.of_key(key).filter(|peer| !peer.blocked && peer.is_acquainted())
     }
 
     /// The peer that this name is pinned to. `host`, `HOST` and `host:5005` are one name.

@@ -59,13 +59,13 @@ impl Downlink {
     /// Whether what came `via` a session is from a peer that the user knows and wants to hear of.
     pub(super) fn is_known(&self, via: Via) -> bool {
         let key = via.session.and_then(|session| self.sessions.peer_key(session));
-        key.is_some_and(|key| self.config.known.unblocked(&key).is_some())
+        key.is_some_and(|key| self.config.known.welcome(&key).is_some())
     }
 
     /// Whether a call that comes from outside is answered without asking.
     pub(super) fn is_answered(&self, id: PeerId) -> bool {
         let key = self.peer(id).and_then(|peer| peer.sealing.key);
-        let known = key.and_then(|key| self.config.known.unblocked(&key));
+        let known = key.and_then(|key| self.config.known.welcome(&key));
         self.config.answer_all || known.is_some_and(|known| known.connect || self.config.answer_known)
     }
 

@@ -17,7 +17,10 @@ impl ReceiverThread {
     pub(super) fn seal(&mut self, id: PeerId, key: PublicKey, sas: u64) {
         let Some(entry) = self.roster.entry(id) else { return };
         let ip = entry.place().map(|place| place.ip());
-        let sealed = Sealed::look_up(key, sas, ip, &self.known, &self.own);
+        let sealed = match entry.sealed.as_ref().filter(|before| before.key == key) {
+            Some(before) => before.renewed(sas, ip, &self.known, &self.own),
+            None => Sealed::look_up(key, sas, ip, &self.known, &self.own),
+        };
         if let Some(address) = entry.place() {
             let name = entry.address.clone();
             let edit = if entry.incoming { Edit::Seen { key, address } } else { Edit::Pin { name, key, address } };
@@ -36,7 +39,7 @@ impl ReceiverThread {
         let look = |(id, entry): (PeerId, &Entry)| {
             let before = entry.sealed.as_ref()?;
             let ip = entry.place().map(|place| place.ip());
-            let sealed = Sealed::look_up(before.key, before.sas, ip, &self.known, &self.own);
+            let sealed = before.renewed(before.sas, ip, &self.known, &self.own);
             (sealed != *before).then_some(Notice::Sealed { id, sealed })
         };
         let news: Vec<Notice> = self.roster.entries().filter_map(look).collect();

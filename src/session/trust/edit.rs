@@ -37,10 +37,20 @@ pub enum Edit {
     Block(Who, bool),
     /// This name; and with its last name the key.
     Forget(String),
+    /// `to` goes first among its names; `from` stays one, or whoever is called by it could show any key.
     Rename {
         from: String,
         to: String,
     },
+}
+
+/// # Errors
+/// The peer has as many names as it may; one sentence.
+fn has_room(peer: &KnownPeer) -> Result<(), String> {
+    if peer.names.len() < NAMES_MAX {
+        return Ok(());
+    }
+    Err(format!("{} has {NAMES_MAX} names already: forget one of them first (voicetui peers forget NAME).", peer.name()))
 }
 
 impl KnownPeers {
@@ -69,18 +79,18 @@ impl KnownPeers {
                 Ok(format!("{} is at {address}.", peer.name()))
             }
             Edit::Verify(who, on) => {
-                let peer = self.entry(who)?;
+                let peer = self.entry(who, *on)?;
                 peer.verified = *on;
                 Ok(format!("{} is {}.", peer.name(), if *on { "verified" } else { "no longer verified" }))
             }
             Edit::Connect(who, on) => {
-                let peer = self.entry(who)?;
+                let peer = self.entry(who, *on)?;
                 peer.connect = *on;
                 peer.blocked &= !*on;
                 Ok(format!("Calls of {} {}.", peer.name(), if *on { "are answered without asking" } else { "ring" }))
             }
             Edit::Block(who, on) => {
-                let peer = self.entry(who)?;
+                let peer = self.entry(who, *on)?;
                 peer.blocked = *on;
                 peer.connect &= !*on;
                 Ok(format!("{} is {}.", peer.name(), if *on { "blocked: its calls do not ring" } else { "no longer blocked" }))
@@ -104,20 +114,17 @@ impl KnownPeers {
         let peer = self.entry_of_key(key, name);
         peer.address = Some(address);
         if is_new && !peer.names.iter().any(|known| known == name) {
-            if peer.names.len() == NAMES_MAX {
-                return Err(format!(
-                    "{} has {NAMES_MAX} names already: forget one of them first (voicetui peers forget NAME).",
-                    peer.name()
-                ));
-            }
+            has_room(peer)?;
             peer.names.push(name.to_owned());
         }
         Ok(format!("{name} is known by its key from now on."))
     }
 
-    fn entry(&mut self, who: &Who) -> Result<&mut KnownPeer, String> {
+    /// `makes`: a key that is not known gets an entry. To take something back from a stranger makes it no acquaintance.
+    fn entry(&mut self, who: &Who, makes: bool) -> Result<&mut KnownPeer, String> {
         match who {
             Who::Name(name) => self.existing(name),
+            Who::Key(key, _) if !makes && self.of_key(key).is_none() => Err(format!("The key {} is not known.", key.short())),
             Who::Key(key, address) => {
                 let name = self.free_name(key);
                 let peer = self.entry_of_key(key, &name);
@@ -136,12 +143,12 @@ impl KnownPeers {
         self.peers_mut().find(|peer| peer.key == *key).expect("it was there or was just added")
     }
 
-    /// `caller-` and the beginning of the fingerprint, as much of it as makes the name unique.
+    /// [`KnownPeer::GENERATED`] and the beginning of the fingerprint, as much of it as makes the name unique.
     fn free_name(&self, key: &PublicKey) -> String {
         let fingerprint = format!("{key}");
-        let names = (9..=fingerprint.len()).step_by(5).map(|end| format!("caller-{}", &fingerprint[..end]));
+        let names = (9..=fingerprint.len()).step_by(5).map(|end| format!("{}{}", KnownPeer::GENERATED, &fingerprint[..end]));
         let mut names = names.filter(|name| self.named(name).is_none());
-        names.next().unwrap_or_else(|| format!("caller-{fingerprint}"))
+        names.next().unwrap_or_else(|| format!("{}{fingerprint}", KnownPeer::GENERATED))
     }
 
     fn existing(&mut self, name: &str) -> Result<&mut KnownPeer, String> {
@@ -176,8 +183,13 @@ impl KnownPeers {
             return Err(format!("{to} is the name of a peer already: forget that one first (voicetui peers forget {to})."));
         }
         let peer = self.existing(from)?;
-        let name = peer.names.iter_mut().find(|name| place(name) == old).expect("it is found by this name");
-        to.clone_into(name);
-        Ok(format!("{from} is known as {to} from now on."))
+        if new == old {
+            let name = peer.names.iter_mut().find(|name| place(name) == old).expect("it is found by this name");
+            to.clone_into(name);
+            return Ok(format!("{to} is how {from} is written from now on."));
+        }
+        has_room(peer)?;
+        peer.names.insert(0, to.to_owned());
+        Ok(format!("{from} is known as {to} from now on; {from}, too, still leads to its key only."))
     }
 }

@@ -111,6 +111,50 @@ fn a_stranger_is_named_by_its_key_and_blocked_is_not_answered_at_once() {
 }
 
 #[test]
+fn a_peer_that_is_renamed_is_still_pinned_to_what_is_typed() {
+    let mut known = known();
+    let rename = |from: &str, to: &str| Edit::Rename { from: from.into(), to: to.into() };
+    let said = known.apply(&rename("10.0.0.2", "gate")).expect("renamed");
+    assert!(said.contains("10.0.0.2, too"), "{said}");
+    assert_eq!(known.of_key(&key(2)).map(KnownPeer::name), Some("gate"));
+    for name in ["gate", "10.0.0.2", "door"] {
+        assert_eq!(known.outgoing(name, &key(9), &OWN).accepted(), None, "{name}");
+    }
+    // Only written another way: no name is added.
+    known.apply(&rename("gate", "Gate")).expect("written anew");
+    assert_eq!(known.of_key(&key(2)).map(|peer| peer.names.clone()), Some(vec!["Gate".into(), "door".into(), "10.0.0.2".into()]));
+    for n in 3..NAMES_MAX {
+        known.apply(&rename("door", &format!("door-{n}"))).expect("room");
+    }
+    assert!(known.apply(&rename("door", "one-more")).is_err_and(|error| error.contains("8 names already")));
+}
+
+#[test]
+fn to_take_something_back_makes_no_stranger_an_acquaintance() {
+    let mut known = known();
+    let who = || Who::Key(key(9), Some(at("192.0.2.1:5005")));
+    for edit in [Edit::Verify(who(), false), Edit::Connect(who(), false), Edit::Block(who(), false)] {
+        assert!(known.apply(&edit).is_err_and(|error| error.contains("not known")), "{edit:?}");
+    }
+    for (on, off) in [
+        (Edit::Block(who(), true), Edit::Block(who(), false)),
+        (Edit::Connect(who(), true), Edit::Connect(who(), false)),
+        (Edit::Verify(who(), true), Edit::Verify(who(), false)),
+    ] {
+        known.apply(&on).expect("done");
+        known.apply(&off).expect("taken back");
+        assert_eq!(known.welcome(&key(9)), None, "{on:?}");
+    }
+    // Whom the user called, gave a name of his own, or let in is one.
+    known.apply(&Edit::Connect(who(), true)).expect("let in");
+    assert!(known.welcome(&key(9)).is_some());
+    known.apply(&Edit::Connect(who(), false)).expect("rings again");
+    let name = known.of_key(&key(9)).expect("there").name().to_owned();
+    known.apply(&Edit::Rename { from: name, to: "bench".into() }).expect("renamed");
+    assert!(known.welcome(&key(9)).is_some() && known.welcome(&key(2)).is_some());
+}
+
+#[test]
 fn the_file_is_read_by_people() {
     let text = known().print();
     let lines: Vec<&str> = text.lines().collect();
@@ -211,7 +255,6 @@ proptest! {
                 let now = known.named(&name).map(|peer| peer.key);
                 let touched = match &edit {
                     Edit::Forget(gone) => place(gone) == place(&name),
-                    Edit::Rename { from, .. } => place(from) == place(&name),
                     _ => false,
                 };
                 prop_assert!(now == Some(key) || (touched && now.is_none()), "{:?} moved {} to {:?}", edit, name, now);
