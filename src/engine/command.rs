@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use super::controls::MAX_VOLUME_PERCENT;
 use super::{DelayBounds, VoiceTuning};
-use crate::call::Address;
 use crate::call::trust::{Edit, Who};
+use crate::call::{Address, PublicKey};
 use crate::units::{Format, PeerId};
 
 /// A switch that can be set or flipped.
@@ -36,6 +36,8 @@ pub enum Target {
     Slot(PeerId),
     /// The one of that address or name, as a user types it.
     Named(String),
+    /// The one that showed this key: whoever sits in its slot by now.
+    Key(PublicKey),
 }
 
 /// What the user asks of the engine.

@@ -172,7 +172,7 @@ impl ReceiverThread {
                 }
             }
             Command::Answer(target) => {
-                for id in self.targets(&target, |state| state == CallState::Ringing)? {
+                for id in self.meant(&target, |state| state == CallState::Ringing)? {
                     self.downlink.answer(now, id);
                 }
             }
@@ -185,7 +185,7 @@ impl ReceiverThread {
             Command::Block(target) => self.block(now, &target)?,
             Command::Verify(target, on) => self.verify(&target, on)?,
             Command::Clear(target) => {
-                for id in self.targets(&target, |state| state == CallState::Calling)? {
+                for id in self.meant(&target, |state| state == CallState::Calling)? {
                     self.downlink.call_in_the_clear(now, id, matches!(target, Target::Named(_)))?;
                 }
             }
@@ -220,7 +220,15 @@ impl ReceiverThread {
 
     /// The peers that a command means, of those whose state `fits`.
     fn targets(&self, target: &Target, fits: impl Fn(CallState) -> bool) -> Result<Vec<PeerId>, String> {
-        let mut found = self.roster.find(target)?;
+        self.in_state(self.roster.find(target)?, fits)
+    }
+
+    /// For what lets somebody in, or trusts somebody.
+    fn meant(&self, target: &Target, fits: impl Fn(CallState) -> bool) -> Result<Vec<PeerId>, String> {
+        self.in_state(self.roster.identify(target)?, fits)
+    }
+
+    fn in_state(&self, mut found: Vec<PeerId>, fits: impl Fn(CallState) -> bool) -> Result<Vec<PeerId>, String> {
         found.retain(|id| fits(self.meters.state(*id)));
         if found.is_empty() { Err("There is no call that this could be for.".into()) } else { Ok(found) }
     }
@@ -327,7 +335,8 @@ impl ReceiverThread {
                 meters.set_state(id, state, Instant::now());
                 self.tell(Notice::State { id, state });
             }
-            Event::Name { id, name } => self.tell(Notice::Name { id, name }),
+            Event::Name { id, name } if self.may_be_called(id, &name) => self.tell(Notice::Name { id, name }),
+            Event::Name { id, name } => tracing::info!(slot = id.slot(), name, "a peer calls itself as somebody else is known"),
             Event::Format { id, format } => {
                 meters.peer(id).format.store(format as u8, Relaxed);
                 self.tell(Notice::PeerFormat { id, format });

@@ -151,7 +151,8 @@ pub fn stats(snapshot: &Snapshot, roster: &Roster) -> Value {
 
 fn seal(sealed: &Sealed) -> Value {
     let key = sealed.key.to_string();
-    json!({ "key": key, "words": sealed.words(), "known_as": sealed.known_as, "verified": sealed.verified })
+    let (known_as, in_place_of) = (&sealed.known_as, &sealed.in_place_of);
+    json!({ "key": key, "words": sealed.words(), "known_as": known_as, "verified": sealed.verified, "in_place_of": in_place_of })
 }
 
 fn peer(peer: &PeerSnapshot, roster: &Roster) -> Value {

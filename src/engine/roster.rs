@@ -39,13 +39,19 @@ impl Entry {
         self.remote.or_else(|| self.address.parse().ok().filter(|_| self.incoming))
     }
 
-    fn is_called(&self, text: &str) -> bool {
+    /// By what the user typed, where it is, or what the user knows it as: nothing that a peer can choose.
+    fn is_known_as(&self, text: &str) -> bool {
         let typed = |address: &str| address.eq_ignore_ascii_case(text) || same_place(address, text);
         let remote = self.remote.is_some_and(|remote| {
             let ip = remote.ip().to_canonical();
             typed(&SocketAddr::new(ip, remote.port()).to_string()) || ip.to_string() == text
         });
-        typed(&self.address) || remote || self.name.as_ref().is_some_and(|name| name.to_lowercase() == text.to_lowercase())
+        let known_as = self.sealed.as_ref().and_then(|sealed| sealed.known_as.as_ref());
+        typed(&self.address) || remote || known_as.is_some_and(|name| typed(name))
+    }
+
+    fn calls_itself(&self, text: &str) -> bool {
+        self.name.as_ref().is_some_and(|name| name.to_lowercase() == text.to_lowercase())
     }
 }
 
@@ -115,18 +121,46 @@ impl Roster {
         self.entry(id).map_or_else(|| "?".into(), Entry::label)
     }
 
-    /// Whom a command is for.
+    /// Whom a harmless command is for: the name that a peer gives itself will do.
     ///
     /// # Errors
     /// Nobody, or more than one, is called that; one sentence.
     pub fn find(&self, target: &Target) -> Result<Vec<PeerId>, String> {
+        self.matching(target, |entry, text| entry.is_known_as(text) || entry.calls_itself(text))
+    }
+
+    /// Whom a command is for that lets somebody in or trusts somebody: anybody can call itself anything, so that does not count.
+    ///
+    /// # Errors
+    /// As [`Roster::find`].
+    pub fn identify(&self, target: &Target) -> Result<Vec<PeerId>, String> {
+        let found = self.matching(target, Entry::is_known_as);
+        match target {
+            Target::Named(text) if found.is_err() => match self.entries().find(|(_, entry)| entry.calls_itself(text.trim())) {
+                Some((_, entry)) => Err(format!(
+                    "Nobody here is known as {text}: {} only calls itself so, as anybody can. If it is the one you mean, say its address.",
+                    entry.address
+                )),
+                None => found,
+            },
+            _ => found,
+        }
+    }
+
+    fn matching(&self, target: &Target, fits: impl Fn(&Entry, &str) -> bool) -> Result<Vec<PeerId>, String> {
+        const GONE: &str = "That peer is no longer in the call.";
         let text = match target {
             Target::All => return Ok(self.entries().map(|(id, _)| id).collect()),
             Target::Slot(id) if self.entry(*id).is_some() => return Ok(vec![*id]),
-            Target::Slot(_) => return Err("That peer is no longer in the call.".into()),
+            Target::Slot(_) => return Err(GONE.into()),
+            Target::Key(key) => {
+                let shows = |entry: &Entry| entry.sealed.as_ref().is_some_and(|sealed| sealed.key == *key);
+                let found: Vec<PeerId> = self.entries().filter(|(_, entry)| shows(entry)).map(|(id, _)| id).collect();
+                return if found.is_empty() { Err(GONE.into()) } else { Ok(found) };
+            }
             Target::Named(text) => text.trim(),
         };
-        let found: Vec<PeerId> = self.entries().filter(|(_, entry)| entry.is_called(text)).map(|(id, _)| id).collect();
+        let found: Vec<PeerId> = self.entries().filter(|(_, entry)| fits(entry, text)).map(|(id, _)| id).collect();
         let here: Vec<String> = self.entries().map(|(_, entry)| entry.label()).collect();
         match found.len() {
             0 if here.is_empty() => Err(format!("Nobody is called {text}: no peer is here.")),
@@ -140,6 +174,7 @@ impl Roster {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::call::PublicKey;
 
     fn slot(n: usize) -> PeerId {
         PeerId::new(n).expect("a slot")
@@ -177,6 +212,33 @@ mod tests {
         assert_eq!(roster.find(&Target::All).map(|all| all.len()), Ok(3));
         assert_eq!((roster.label(slot(0)), roster.label(slot(9))), ("Bench (workshop)".into(), "?".into()));
         assert_eq!(roster.entry(slot(4)).map(|entry| entry.state), Some(CallState::Live));
+    }
+
+    #[test]
+    fn whom_to_trust_is_not_what_a_peer_calls_itself() {
+        let mut roster = roster();
+        let sealed = |n, known_as: Option<&str>| Notice::Sealed {
+            id: slot(n),
+            sealed: Sealed {
+                key: PublicKey([n as u8; 32]),
+                sas: 0,
+                known_as: known_as.map(str::to_owned),
+                verified: false,
+                connect: false,
+                in_place_of: None,
+            },
+        };
+        roster.handle_notice(&sealed(3, Some("door")));
+        roster.handle_notice(&sealed(4, None));
+        // A stranger takes the name of one that is known.
+        roster.handle_notice(&Notice::Name { id: slot(4), name: "door".into() });
+        assert_eq!(roster.identify(&named("door")), Ok(vec![slot(3)]));
+        assert!(roster.find(&named("door")).is_err_and(|error| error.contains("More than one")));
+        assert!(roster.identify(&named("Bench")).is_err_and(|error| error.contains("workshop only calls itself so")));
+        assert_eq!(roster.identify(&named("workshop")), Ok(vec![slot(0)]));
+        assert_eq!(roster.identify(&named("10.0.0.8:6001")), Ok(vec![slot(4)]));
+        assert_eq!(roster.identify(&Target::Key(PublicKey([4; 32]))), Ok(vec![slot(4)]));
+        assert!(roster.identify(&Target::Key(PublicKey([9; 32]))).is_err_and(|error| error.contains("no longer")));
     }
 
     #[test]

@@ -26,11 +26,14 @@ fn a_key_is_pinned_verified_by_the_words_and_refused_when_it_changes() {
     assert_eq!(ours["words"].as_str().map(|words| words.split(' ').count()), Some(4));
     assert_eq!(ours["key"].as_str(), Some(printed(&there, &["id"]).trim_end()));
     assert_eq!(theirs["key"].as_str(), Some(printed(&here, &["id"]).trim_end()));
-    // It is pinned by being called; who was called knows nobody by that.
-    calls.wait("sealed", |event| event["known_as"] == address.as_str() && event["verified"] == false);
+    // It is pinned by being called, which makes it no old acquaintance in this call; who was called knows nobody by that.
+    calls.wait("info", |event| event["message"].as_str().is_some_and(|text| text.contains("known by its key from now on")));
+    calls.say("stats");
+    let stats = calls.wait("stats", |event| event["peers"][0]["state"] == "live");
+    assert_eq!((&stats["peers"][0]["seal"]["known_as"], &stats["peers"][0]["seal"]["verified"]), (&Value::Null, &false.into()));
     assert!(printed(&there, &["peers"]).starts_with("Nobody is known yet"));
     calls.say("verify");
-    calls.wait("sealed", |event| event["verified"] == true);
+    calls.wait("sealed", |event| event["verified"] == true && event["known_as"] == address.as_str());
     assert!(printed(&here, &["peers"]).starts_with(&format!("{address}  verified, last at {address}")));
     for mut program in [calls, answers] {
         program.say("quit");

@@ -47,7 +47,7 @@ impl ReceiverThread {
     }
 
     pub(super) fn admit(&mut self, now: Instant, target: &Target) -> Result<(), String> {
-        for id in self.targets(target, |state| state == CallState::Ringing)? {
+        for id in self.meant(target, |state| state == CallState::Ringing).and_then(only)? {
             let who = self.who(id)?;
             self.downlink.answer(now, id);
             self.edit(Edit::Connect(who, true))?;
@@ -59,14 +59,12 @@ impl ReceiverThread {
     pub(super) fn block(&mut self, now: Instant, target: &Target) -> Result<(), String> {
         let found = match target {
             // All who ring; of those who are here, not all at once.
-            Target::All => match self.targets(target, |state| state == CallState::Ringing) {
+            Target::All => match self.meant(target, |state| state == CallState::Ringing) {
                 Ok(ringing) => Ok(ringing),
-                Err(_) => self.targets(target, |state| state != CallState::Idle).and_then(only),
+                Err(_) => self.meant(target, |state| state != CallState::Idle).and_then(only),
             },
-            Target::Named(name) if self.roster.find(target).is_err() => {
-                return self.edit(Edit::Block(Who::Name(name.clone()), true));
-            }
-            _ => self.targets(target, |state| state != CallState::Idle),
+            Target::Named(name) if self.is_away(target, name) => return self.edit(Edit::Block(Who::Name(name.clone()), true)),
+            _ => self.meant(target, |state| state != CallState::Idle),
         };
         for id in found? {
             let who = self.who(id)?;
@@ -80,19 +78,31 @@ impl ReceiverThread {
         let found = match target {
             // Nobody compares the words of several peers at once.
             Target::All => only(self.roster.entries().filter(|(_, entry)| entry.sealed.is_some()).map(|(id, _)| id).collect())?,
-            Target::Named(name) if self.roster.find(target).is_err() => {
-                return self.edit(Edit::Verify(Who::Name(name.clone()), on));
-            }
-            _ => self.roster.find(target)?,
+            Target::Named(name) if self.is_away(target, name) => return self.edit(Edit::Verify(Who::Name(name.clone()), on)),
+            _ => self.roster.identify(target)?,
         };
         if found.is_empty() {
             return Err(NO_KEY.into());
         }
         for id in found {
+            if on && self.meters.state(id) != CallState::Live {
+                return Err("Words are compared in a call: answer it, and read them to each other.".into());
+            }
             let who = self.who(id)?;
             self.edit(Edit::Verify(who, on))?;
         }
         Ok(())
+    }
+
+    /// Whether a peer may call itself so: not by a name that is pinned to another key.
+    pub(super) fn may_be_called(&self, id: PeerId, name: &str) -> bool {
+        let key = self.roster.entry(id).and_then(|entry| entry.sealed.as_ref()).map(|sealed| sealed.key);
+        self.known.named(name).is_none_or(|peer| Some(peer.key) == key)
+    }
+
+    /// Whether `name` is known, and nobody who is here is meant by it.
+    fn is_away(&self, target: &Target, name: &str) -> bool {
+        self.roster.identify(target).is_err() && self.known.named(name).is_some()
     }
 
     /// A peer by the key that it showed in this call.

@@ -82,7 +82,7 @@ pub fn event_of(notice: &Notice, roster: &Roster) -> (&'static str, Value) {
         Notice::Sealed { id, sealed } => {
             let (peer, slot) = of(*id);
             let fields = json!({ "peer": peer, "slot": slot, "key": sealed.key.to_string(), "words": sealed.words(),
-                "known_as": sealed.known_as, "verified": sealed.verified, "connect": sealed.connect });
+                "known_as": sealed.known_as, "verified": sealed.verified, "connect": sealed.connect, "in_place_of": sealed.in_place_of });
             ("sealed", fields)
         }
         Notice::Unsealed { id, met } => {
