@@ -50,7 +50,7 @@ pub const PEER_FIELDS: &[(&str, &str)] = &[
     (
         "seal",
         "of a sealed call: key (the fingerprint of the peer's), words (the four), known_as (its name in known_peers), verified (they were \
-        compared); null: the call is not sealed",
+        compared), in_place_of (an unknown key, and this peer was last there); null: the call is not sealed",
     ),
     ("state", "as in the event state"),
     ("in_state_s", "seconds since that began"),

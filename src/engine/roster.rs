@@ -24,10 +24,11 @@ pub struct Entry {
 }
 
 impl Entry {
-    /// For people: the address, and the name that the peer gives itself.
+    /// For people: the address, and the name that the user gave the peer, else the one that it gives itself.
     #[must_use]
     pub fn label(&self) -> String {
-        match &self.name {
+        let named = self.sealed.as_ref().and_then(Sealed::user_name).or(self.name.as_deref());
+        match named.filter(|name| *name != self.address) {
             Some(name) => format!("{name} ({})", self.address),
             None => self.address.clone(),
         }

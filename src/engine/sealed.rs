@@ -1,8 +1,8 @@
 //! What a sealed session says about a peer, for whoever watches: whose key it is, the words, and what we know of it. Plain values.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
-use crate::call::trust::{Incoming, KnownPeers};
+use crate::call::trust::{Incoming, KnownPeers, is_generated};
 use crate::call::{PublicKey, words};
 
 /// A peer in a sealed session.
@@ -45,6 +45,13 @@ impl Sealed {
             return now;
         }
         Self { known_as: None, in_place_of: self.in_place_of.clone(), ..now }
+    }
+
+    /// The name that the user gave the key or called it by; an address is none, and neither is what was made of the key.
+    #[must_use]
+    pub fn user_name(&self) -> Option<&str> {
+        let is_address = |name: &str| name.parse::<IpAddr>().is_ok() || name.parse::<SocketAddr>().is_ok();
+        self.known_as.as_deref().filter(|name| !is_address(name) && !is_generated(name, &self.key))
     }
 
     /// The four words that both sides see.
@@ -93,6 +100,9 @@ mod tests {
         assert_eq!(look(&known, PublicKey([2; 32])).brief(), "NOT the key of workshop");
         known.apply(&Edit::Verify(Who::Name("workshop".into()), true)).expect("verified");
         assert_eq!(look(&known, key).standing(), "sealed, verified");
+        assert_eq!(look(&known, key).user_name(), Some("workshop"));
+        known.apply(&Edit::Rename { from: "workshop".into(), to: "10.0.0.1:6000".into() }).expect("renamed");
+        assert_eq!(look(&known, key).user_name(), None);
         assert_eq!(look(&known, key).words(), "abandon abandon abandon abandon");
     }
 

@@ -44,16 +44,20 @@ pub struct KnownPeer {
     pub blocked: bool,
 }
 
-impl KnownPeer {
-    /// How a name begins that was made of the key of a caller.
-    pub(in crate::session::trust) const GENERATED: &str = "caller-";
+/// How a name begins that was made of the key of a caller.
+const GENERATED: &str = "caller-";
 
+/// Whether `name` was made of `key`, not by the user.
+#[must_use]
+pub fn is_generated(name: &str, key: &PublicKey) -> bool {
+    name.strip_prefix(GENERATED).is_some_and(|rest| key.to_string().starts_with(rest))
+}
+
+impl KnownPeer {
     /// Whether the user ever called it, let it in, or compared its words. Who was only blocked, or is no longer let in, stays a stranger.
     #[must_use]
     pub fn is_acquainted(&self) -> bool {
-        let fingerprint = self.key.to_string();
-        let is_generated = |name: &String| name.strip_prefix(Self::GENERATED).is_some_and(|rest| fingerprint.starts_with(rest));
-        self.verified || self.connect || !self.names.iter().all(is_generated)
+        self.verified || self.connect || !self.names.iter().all(|name| is_generated(name, &self.key))
     }
 
     /// For people.

@@ -4,7 +4,10 @@
 
 mod devices;
 mod keys;
+mod names;
 mod needle;
+mod notices;
+mod rings;
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
@@ -13,13 +16,14 @@ use std::time::{Duration, Instant, SystemTime};
 
 pub use devices::{Devices, List, Picker};
 pub use needle::Needle;
+use rings::Rings;
 
 use super::action::View;
 use super::field::Field;
 use super::history::History;
 use super::keymap::Context;
 use super::text;
-use crate::engine::{CallState, Command, Notice, PeerSnapshot, PublicKey, Reason, Sealed, Snapshot, Switch};
+use crate::engine::{CallState, Command, PeerSnapshot, PublicKey, Sealed, Snapshot, Switch};
 use crate::talk::{Rung, Unkeyed};
 use crate::units::{Format, MAX_PEERS, PeerId};
 
@@ -29,8 +33,6 @@ const MISSED_MAX: usize = 50;
 const MESSAGES_MAX: usize = 8;
 const INFO_SHOWN: Duration = Duration::from_secs(6);
 const PROBLEM_SHOWN: Duration = Duration::from_secs(15);
-/// Between two sounds of the bell.
-const RING_EVERY: Duration = Duration::from_secs(4);
 
 /// What the keys act on.
 #[derive(Clone, PartialEq, Debug)]
@@ -156,8 +158,9 @@ pub struct App {
     /// For local times.
     pub zone: jiff::tz::TimeZone,
     peers: [Option<PeerInfo>; MAX_PEERS],
-    /// When the bell last sounded for those who ring.
-    rang: Option<Instant>,
+    rings: Rings,
+    /// The key whose four words are on the screen, and since when.
+    words: Option<(PublicKey, Instant)>,
     messages: VecDeque<Message>,
     effects: VecDeque<Effect>,
 }
@@ -183,7 +186,8 @@ impl App {
             needles: Default::default(),
             zone,
             peers: Default::default(),
-            rang: None,
+            rings: Rings::default(),
+            words: None,
             messages: VecDeque::new(),
             effects: VecDeque::new(),
         }
@@ -210,151 +214,6 @@ impl App {
         self.ring_on(snapshot);
         let shown = |message: &Message| if message.tone == Tone::Problem { PROBLEM_SHOWN } else { INFO_SHOWN };
         self.messages.retain(|message| now.saturating_duration_since(message.at) < shown(message));
-    }
-
-    /// The bell sounds again and again, as long as somebody rings.
-    fn ring_on(&mut self, snapshot: &Snapshot) {
-        let Some(rang) = self.rang else { return };
-        if self.ringing(snapshot).is_none() {
-            self.rang = None;
-        } else if snapshot.now.saturating_duration_since(rang) >= RING_EVERY {
-            self.rang = Some(snapshot.now);
-            self.effects.push_back(Effect::Ring(None));
-        }
-    }
-
-    /// Something of the engine, at `now`.
-    pub fn handle_notice(&mut self, notice: Notice, now: Instant) {
-        match notice {
-            Notice::Listening { address } => self.listening = Some(address),
-            Notice::Peer { id, address, incoming, .. } => self.meet(id, &address, incoming),
-            Notice::Resolved { id, remote } => self.with_peer(id, |peer| peer.remote = Some(remote)),
-            Notice::Name { id, name } => {
-                let name = text::clean(&name);
-                self.with_peer(id, |peer| peer.name = Some(name).filter(|name| !name.trim().is_empty()));
-            }
-            Notice::Sealed { id, sealed } => self.with_peer(id, |peer| (peer.sealed, peer.unsealed) = (Some(sealed), None)),
-            Notice::Unsealed { id, met } => {
-                self.with_peer(id, |peer| peer.unsealed = Some(met));
-                self.say(&self.unsealed_words(id, met), Tone::Problem, now);
-            }
-            Notice::KeyChanged { address, pinned, shown, verified } => {
-                self.alarm = Some(Alarm { address: text::clean(&address), pinned, shown, verified });
-                self.effects.push_back(Effect::Ring(None));
-            }
-            Notice::State { id, state } => self.moved(id, state, now),
-            Notice::Gone { id } => self.peers[id.slot()] = None,
-            Notice::Missed { address, at } => {
-                self.missed.insert(0, Missed { address: text::clean(&address), at });
-                self.missed.truncate(MISSED_MAX);
-            }
-            Notice::Device { direction, status } => {
-                self.devices.set_status(direction, status);
-                self.follow_devices();
-            }
-            Notice::Devices(list) => {
-                self.devices.list = list;
-                self.follow_devices();
-            }
-            Notice::Recording { files } => {
-                let said = match files.first() {
-                    Some(file) => format!("Recording to {}", file.parent().unwrap_or(file).display()),
-                    None => "The recording has ended.".into(),
-                };
-                self.say(&said, Tone::Info, now);
-                self.recording = files;
-            }
-            Notice::PeerRecording { id, on } => {
-                self.with_peer(id, |peer| peer.records = on);
-                self.say(&text::records(&self.name(id), on), Tone::Info, now);
-            }
-            Notice::Slept(slept) => {
-                self.effects.push_back(Effect::Slept);
-                self.say(&format!("The machine slept for {}; the microphone was closed.", text::clock(slept)), Tone::Info, now);
-            }
-            Notice::Dumped { result: Err(sentence), .. } | Notice::Problem(sentence) => self.say(&sentence, Tone::Problem, now),
-            Notice::Dumped { result: Ok(sentence), .. } | Notice::Info(sentence) => self.say(&sentence, Tone::Info, now),
-            Notice::Measured(result) => {
-                let tone = if result.is_ok() { Tone::Info } else { Tone::Problem };
-                self.say(&text::measured(&result), tone, now);
-            }
-            Notice::Quit => self.effects.push_back(Effect::Quit),
-            Notice::MutedTalk => {
-                let unmute = super::keymap::key_name(Context::Main, super::action::Action::Mute);
-                self.say(&format!("You are muted; {unmute} unmutes."), Tone::Problem, now);
-            }
-            // The snapshot says these.
-            Notice::VoiceActivation(_) => {}
-            Notice::PeerFormat { .. } | Notice::OnAir(_) | Notice::Microphone(_) | Notice::Stats | Notice::Known(_) => {}
-        }
-    }
-
-    fn meet(&mut self, id: PeerId, address: &str, incoming: bool) {
-        self.histories[id.slot()].clear();
-        self.peers[id.slot()] = Some(PeerInfo {
-            address: text::clean(address),
-            name: None,
-            remote: None,
-            incoming,
-            sealed: None,
-            unsealed: None,
-            records: false,
-        });
-        if incoming {
-            self.selected = self.selected.or(Some(id));
-            return;
-        }
-        self.selected = Some(id);
-        self.field.remember(address);
-        self.effects.push_back(Effect::KeepCalled);
-        if self.mode == Mode::Field {
-            self.mode = Mode::Main;
-            self.field.clear();
-        }
-    }
-
-    fn moved(&mut self, id: PeerId, state: CallState, now: Instant) {
-        let name = self.name(id);
-        if state != CallState::Calling {
-            if let Some(met) = self.info(id).and_then(|peer| peer.unsealed) {
-                let answered = self.unsealed_words(id, met);
-                self.messages.retain(|message| message.text != answered);
-                self.with_peer(id, |peer| peer.unsealed = None);
-            }
-            if matches!(&self.mode, Mode::Clear { id: asked, .. } if *asked == id) {
-                self.mode = Mode::Main;
-            }
-        }
-        match state {
-            // The keys belong to the call now: Space must talk.
-            CallState::Live if self.mode == Mode::Field => self.mode = Mode::Main,
-            CallState::Ringing => {
-                self.rang = Some(now);
-                self.effects.push_back(Effect::Ring(Some(format!("{name} is calling"))));
-            }
-            // The alarm says it better.
-            CallState::Ended(Reason::Unreachable) if self.alarmed(id) => {}
-            CallState::Ended(reason) => self.say(&text::ended(&name, reason), Tone::Info, now),
-            _ => {}
-        }
-    }
-
-    fn unsealed_words(&self, id: PeerId, met: bool) -> String {
-        let clear = super::keymap::key_name(Context::Main, super::action::Action::Clear);
-        let address = self.info(id).map_or_else(String::new, |peer| peer.address.clone());
-        text::clean_sentence(&text::unsealed(&address, met, &clear))
-    }
-
-    /// Whether a changed key is why this peer is not called.
-    fn alarmed(&self, id: PeerId) -> bool {
-        let address = self.info(id).map(|peer| &peer.address);
-        self.alarm.as_ref().is_some_and(|alarm| Some(&alarm.address) == address)
-    }
-
-    fn with_peer(&mut self, id: PeerId, change: impl FnOnce(&mut PeerInfo)) {
-        if let Some(peer) = &mut self.peers[id.slot()] {
-            change(peer);
-        }
     }
 
     /// The talk key was let go by something else than the hand, or works another way than before.
@@ -387,6 +246,12 @@ impl App {
         self.messages.iter().rev().find(|message| message.tone == Tone::Problem).or(self.messages.back())
     }
 
+    /// The words of this key are on the screen as it was drawn at `now`; `None`: nobody's.
+    pub fn saw_words(&mut self, key: Option<PublicKey>, now: Instant) {
+        let since = self.words.filter(|(before, _)| Some(*before) == key).map_or(now, |(_, since)| since);
+        self.words = key.map(|key| (key, since));
+    }
+
     pub fn poll_effect(&mut self) -> Option<Effect> {
         self.effects.pop_front()
     }
@@ -416,24 +281,10 @@ impl App {
         self.info(id).is_some_and(|info| info.records)
     }
 
-    /// What to call a peer: its own name, else its address.
-    #[must_use]
-    pub fn name(&self, id: PeerId) -> String {
-        let Some(info) = self.info(id) else { return format!("peer {}", id.slot() + 1) };
-        info.name.clone().unwrap_or_else(|| info.address.clone())
-    }
-
     /// The selected peer, as it stands.
     #[must_use]
     pub fn selected<'a>(&self, snapshot: &'a Snapshot) -> Option<&'a PeerSnapshot> {
         self.selected.and_then(|id| snapshot.peer(id))
-    }
-
-    /// Whom `a` would answer.
-    #[must_use]
-    pub fn ringing<'a>(&self, snapshot: &'a Snapshot) -> Option<&'a PeerSnapshot> {
-        let rings = |peer: &&PeerSnapshot| peer.state == CallState::Ringing;
-        self.selected(snapshot).filter(rings).or_else(|| snapshot.peers.iter().find(rings))
     }
 
     #[must_use]
@@ -445,32 +296,6 @@ impl App {
     #[must_use]
     pub fn is_typing(&self) -> bool {
         matches!(self.mode, Mode::Field | Mode::Clear { .. })
-    }
-
-    /// For the terminal's title: on air and running are seen even when the window is not.
-    #[must_use]
-    pub fn title(&self, snapshot: &Snapshot) -> String {
-        let with = match snapshot.peers.iter().filter(|peer| engaged(peer.state)).collect::<Vec<_>>()[..] {
-            [] => String::new(),
-            [one] => format!("{} - ", self.name(one.id)),
-            ref several => format!("{} peers - ", several.len()),
-        };
-        if snapshot.on_air {
-            return format!("(ON AIR) {with}voicetui");
-        }
-        if snapshot.measuring {
-            return format!("(measuring) {with}voicetui");
-        }
-        if let Some(peer) = self.ringing(snapshot) {
-            return format!("{} is calling - voicetui", self.name(peer.id));
-        }
-        let microphone = match (snapshot.mic_running, snapshot.muted) {
-            (true, true) => "(muted) ",
-            (true, false) if snapshot.voice_armed => "(voice activation: listening) ",
-            (true, false) => "(microphone ready) ",
-            _ => "",
-        };
-        format!("{microphone}{with}voicetui")
     }
 
     /// Whether the picture changes by itself: somebody talks, or a needle is still falling.

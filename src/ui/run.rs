@@ -249,6 +249,7 @@ impl Screen {
         let scene = Scene { app: &self.app, snapshot: &self.snapshot, meters: &self.link.meters, theme: &self.theme };
         self.zones = self.tty.draw(&title, |frame| screen::draw(frame, &scene))?;
         self.input.shared.set_button(self.zones.talk);
+        self.app.saw_words(self.zones.words, self.drawn);
         Ok(())
     }
 }

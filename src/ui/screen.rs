@@ -30,7 +30,7 @@ use ratatui::layout::{Constraint, Layout, Rect};
 use super::action::View;
 use super::app::{App, List, Mode};
 use super::theme::Theme;
-use crate::engine::{Meters, Snapshot};
+use crate::engine::{Meters, PublicKey, Snapshot};
 use crate::units::PeerId;
 
 /// Smaller than this shows only a sentence.
@@ -51,6 +51,8 @@ pub struct Scene<'a> {
 #[derive(Clone, Debug, Default)]
 pub struct Zones {
     pub talk: Option<Rect>,
+    /// Whose four words can be read.
+    pub words: Option<PublicKey>,
     views: Vec<(Rect, View)>,
     peers: Vec<(Rect, PeerId)>,
     field: Option<Rect>,
@@ -129,8 +131,8 @@ pub fn draw(frame: &mut Frame, scene: &Scene) -> Zones {
         Mode::Main | Mode::Field => {}
     }
     if !matches!(scene.app.mode, Mode::Main | Mode::Field) {
-        // Covered: a click there is for what lies over it.
-        zones.talk = None;
+        // Covered: a click there is for what lies over it, and nobody reads what lies under it.
+        (zones.talk, zones.words) = (None, None);
     }
     footer::say(frame.buffer_mut(), message, &words);
     footer::keys(frame.buffer_mut(), bottom, scene);

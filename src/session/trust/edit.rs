@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use super::name::{check_name, place};
-use super::{FILE_MAX, KnownPeer, KnownPeers, Line, NAMES_MAX, PEERS_MAX};
+use super::{FILE_MAX, GENERATED, KnownPeer, KnownPeers, Line, NAMES_MAX, PEERS_MAX};
 use crate::session::PublicKey;
 
 /// Whose entry is changed.
@@ -143,12 +143,12 @@ impl KnownPeers {
         self.peers_mut().find(|peer| peer.key == *key).expect("it was there or was just added")
     }
 
-    /// [`KnownPeer::GENERATED`] and the beginning of the fingerprint, as much of it as makes the name unique.
+    /// [`GENERATED`] and the beginning of the fingerprint, as much of it as makes the name unique.
     fn free_name(&self, key: &PublicKey) -> String {
         let fingerprint = format!("{key}");
-        let names = (9..=fingerprint.len()).step_by(5).map(|end| format!("{}{}", KnownPeer::GENERATED, &fingerprint[..end]));
+        let names = (9..=fingerprint.len()).step_by(5).map(|end| format!("{}{}", GENERATED, &fingerprint[..end]));
         let mut names = names.filter(|name| self.named(name).is_none());
-        names.next().unwrap_or_else(|| format!("{}{fingerprint}", KnownPeer::GENERATED))
+        names.next().unwrap_or_else(|| format!("{}{fingerprint}", GENERATED))
     }
 
     fn existing(&mut self, name: &str) -> Result<&mut KnownPeer, String> {

@@ -1,12 +1,12 @@
 //! What keys, clicks and pastes do to the app. Refused actions say why. Main thread.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crossterm::event::{KeyEvent, KeyEventKind, MouseButton, MouseEvent, MouseEventKind};
 use tui_input::InputRequest;
 
 use super::{App, Effect, Mode, Picker, Tone, engaged, level_test};
-use crate::engine::{CallState, Command, Sealed, Snapshot, Switch, Target, VoiceTuning};
+use crate::engine::{CallState, Command, PeerSnapshot, PublicKey, Sealed, Snapshot, Switch, Target, VoiceTuning};
 use crate::ui::action::{Action, View};
 use crate::ui::keymap::{self, Context, Key};
 use crate::ui::screen::Zones;
@@ -19,6 +19,8 @@ const NAME_MAX: usize = 300;
 const VOLUME_STEP: u8 = 5;
 /// One of a sensitivity key, percent.
 const SENSITIVITY_STEP: u8 = 5;
+/// Nobody reads four words in less.
+const READ: Duration = Duration::from_millis(500);
 
 impl App {
     /// A key of the terminal; releases do nothing here, repeats only what may repeat.
@@ -150,10 +152,32 @@ impl App {
         }
     }
 
+    /// Why `action` comes too soon: nobody can have seen yet whom it is for.
+    fn haste(&self, action: Action, snapshot: &Snapshot) -> Option<&'static str> {
+        let now = snapshot.now;
+        match action {
+            Action::Answer | Action::Decline | Action::Admit | Action::Block if self.has_just_turned(now) => {
+                Some("Somebody else rings now: look who, and press again.")
+            }
+            Action::Verify => {
+                let key = self.selected(snapshot).and_then(|peer| self.sealed(peer.id)).map(|sealed| sealed.key);
+                let read = |(shown, since): (PublicKey, Instant)| Some(shown) == key && now.saturating_duration_since(since) >= READ;
+                (!self.words.is_some_and(read)).then_some("Compare the four words first: the Peers view (4) shows them.")
+            }
+            _ => None,
+        }
+    }
+
     /// Does `action`, or says why not.
     pub fn act(&mut self, action: Action, snapshot: &Snapshot) {
         if self.mode == Mode::Main
             && let Some(why) = self.refusal(action, snapshot)
+        {
+            self.say(why, Tone::Info, snapshot.now);
+            return;
+        }
+        if self.mode == Mode::Main
+            && let Some(why) = self.haste(action, snapshot)
         {
             self.say(why, Tone::Info, snapshot.now);
             return;
@@ -210,7 +234,9 @@ impl App {
     /// The actions that become commands to the engine.
     fn act_on_call(&mut self, action: Action, snapshot: &Snapshot) {
         let selected = self.selected(snapshot);
-        let ringing = self.ringing(snapshot).map(|peer| Target::Slot(peer.id));
+        // By its key where it has one: its place may be another's by the time this arrives.
+        let who = |peer: &PeerSnapshot| self.sealed(peer.id).map_or(Target::Slot(peer.id), |sealed| Target::Key(sealed.key));
+        let ringing = self.ringing(snapshot).map(who);
         let slot = selected.map(|peer| Target::Slot(peer.id));
         let peer_volume = selected.map_or(100, |peer| peer.volume);
         let command = match (action, slot, ringing) {
@@ -236,8 +262,10 @@ impl App {
             (Action::Answer, _, Some(target)) => Command::Answer(target),
             (Action::Admit, _, Some(target)) => Command::Admit(target),
             (Action::Block, _, Some(target)) => Command::Block(target),
-            (Action::Verify, Some(target), _) => Command::Verify(target, true),
-            (Action::Unverify, Some(target), _) => Command::Verify(target, false),
+            (Action::Verify | Action::Unverify, ..) => match selected.and_then(|peer| self.sealed(peer.id)) {
+                Some(sealed) => Command::Verify(Target::Key(sealed.key), action == Action::Verify),
+                None => return,
+            },
             (Action::Decline, _, Some(target)) => Command::Decline(target),
             _ => return,
         };

@@ -3,7 +3,7 @@
 use crossterm::event::{KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
 
 use super::*;
-use crate::engine::{Reason, Target};
+use crate::engine::{Notice, Reason, Target};
 use crate::ui::fake;
 
 fn app() -> App {
@@ -223,7 +223,7 @@ fn the_title_says_on_air_running_and_ringing() {
     assert_eq!(app.title(&snapshot), "(measuring) alice - voicetui");
     snapshot.measuring = false;
     snapshot.peers[0].state = CallState::Ringing;
-    assert_eq!(app.title(&snapshot), "alice is calling - voicetui");
+    assert_eq!(app.title(&snapshot), "(ringing) alice is calling - voicetui");
     assert_eq!(app.title(&fake::idle()), "voicetui");
 }
 
@@ -282,16 +282,123 @@ fn the_bell_sounds_until_nobody_rings() {
 
 #[test]
 fn a_sealed_peer_is_verified_once_and_the_mark_can_be_taken_back() {
-    let (mut app, snapshot) = in_call();
+    let (mut app, mut snapshot) = in_call();
     press(&mut app, &snapshot, "v");
     assert_eq!(commands(&mut app), [], "there are no words in a call in the clear");
     let sealed = |verified| Notice::Sealed { id: fake::id(0), sealed: fake::sealed(None, verified) };
     app.handle_notice(sealed(false), snapshot.now);
+    let key = fake::sealed(None, false).key;
+    read_words(&mut app, &mut snapshot);
     press(&mut app, &snapshot, "Vv");
-    assert_eq!(commands(&mut app), [Command::Verify(Target::Slot(fake::id(0)), true)]);
+    assert_eq!(commands(&mut app), [Command::Verify(Target::Key(key), true)]);
     app.handle_notice(sealed(true), snapshot.now);
     press(&mut app, &snapshot, "vV");
-    assert_eq!(commands(&mut app), [Command::Verify(Target::Slot(fake::id(0)), false)]);
+    assert_eq!(commands(&mut app), [Command::Verify(Target::Key(key), false)]);
+}
+
+/// The words of peer 0 are on the screen for as long as it takes to read them.
+fn read_words(app: &mut App, snapshot: &mut Snapshot) {
+    app.saw_words(Some(fake::sealed(None, false).key), snapshot.now);
+    snapshot.now += Duration::from_millis(500);
+}
+
+#[test]
+fn nobody_is_verified_whose_words_nobody_can_have_read() {
+    let (mut app, mut snapshot) = in_call();
+    app.handle_notice(Notice::Sealed { id: fake::id(0), sealed: fake::sealed(None, false) }, snapshot.now);
+    let refuses = |app: &mut App, snapshot: &Snapshot| {
+        press(app, snapshot, "v");
+        assert_eq!(commands(app), []);
+        assert!(app.message().is_some_and(|message| message.text.contains("Compare the four words first")));
+    };
+    refuses(&mut app, &snapshot);
+    // Somebody else's are not its.
+    app.saw_words(Some(PublicKey([1; 32])), snapshot.now);
+    snapshot.now += Duration::from_secs(5);
+    refuses(&mut app, &snapshot);
+    app.saw_words(Some(fake::sealed(None, false).key), snapshot.now);
+    snapshot.now += Duration::from_millis(400);
+    app.saw_words(Some(fake::sealed(None, false).key), snapshot.now);
+    refuses(&mut app, &snapshot);
+    // Covered in between, they begin anew.
+    app.saw_words(None, snapshot.now);
+    read_words(&mut app, &mut snapshot);
+    press(&mut app, &snapshot, "v");
+    assert_eq!(commands(&mut app).len(), 1);
+}
+
+#[test]
+fn what_is_being_typed_stays_text_when_a_call_goes_live() {
+    let (mut app, mut snapshot) = (app(), fake::call(vec![fake::peer(0)]));
+    snapshot.peers[0].state = CallState::Calling;
+    fake::introduce(&mut app, &snapshot, &[("alice", "10.0.1.217")]);
+    effects(&mut app);
+    press(&mut app, &snapshot, "cworksh");
+    // Called from elsewhere, and answered.
+    app.handle_notice(Notice::Peer { id: fake::id(1), address: "bench".into(), format: Format::Rtp, incoming: false }, snapshot.now);
+    for id in [fake::id(0), fake::id(1)] {
+        app.handle_notice(Notice::State { id, state: CallState::Live }, snapshot.now);
+    }
+    press(&mut app, &snapshot, "op");
+    assert_eq!(commands(&mut app), []);
+    assert_eq!((app.field_focused(), app.field.text()), (true, "workshop"));
+    // An empty field gives the keys to the call.
+    app.handle_key(&KeyEvent::new(KeyCode::Char('u'), KeyModifiers::CONTROL), &snapshot);
+    app.handle_notice(Notice::State { id: fake::id(0), state: CallState::Live }, snapshot.now);
+    assert!(!app.field_focused());
+}
+
+#[test]
+fn of_two_who_ring_the_first_is_answered_and_no_key_hits_who_took_its_place() {
+    let (mut app, mut snapshot) = (app(), fake::call(vec![fake::peer(0), fake::peer(1), fake::peer(2)]));
+    snapshot.peers.iter_mut().for_each(|peer| peer.state = CallState::Ringing);
+    fake::introduce(&mut app, &snapshot, &[("", "10.0.0.1:1"), ("", "10.0.0.2:1"), ("", "10.0.0.3:1")]);
+    app.mode = Mode::Main;
+    app.selected = None;
+    for n in [2, 1, 0] {
+        app.handle_notice(Notice::State { id: fake::id(n), state: CallState::Ringing }, snapshot.now);
+    }
+    snapshot.now += Duration::from_secs(1);
+    app.selected = Some(fake::id(9));
+    let shown = |app: &App, snapshot: &Snapshot| app.ringing(snapshot).map(|peer| peer.id);
+    assert_eq!((shown(&app, &snapshot), app.others_ringing(&snapshot)), (Some(fake::id(2)), 2));
+    app.ring_on(&snapshot);
+    // It gives up while the finger is on its way.
+    snapshot.peers.remove(2);
+    app.ring_on(&snapshot);
+    press(&mut app, &snapshot, "ad");
+    assert_eq!(commands(&mut app), []);
+    assert_eq!(shown(&app, &snapshot), Some(fake::id(1)));
+    snapshot.now += Duration::from_millis(500);
+    app.ring_on(&snapshot);
+    press(&mut app, &snapshot, "a");
+    assert_eq!(commands(&mut app), [Command::Answer(Target::Slot(fake::id(1)))]);
+}
+
+#[test]
+fn a_known_peer_has_the_name_that_the_user_gave_it() {
+    let (mut app, snapshot) = in_call();
+    assert_eq!((app.name(fake::id(0)).as_str(), app.own_name(fake::id(0))), ("alice", None));
+    app.handle_notice(Notice::Sealed { id: fake::id(0), sealed: fake::sealed(Some("door"), false) }, snapshot.now);
+    assert_eq!((app.name(fake::id(0)).as_str(), app.own_name(fake::id(0))), ("door", Some("alice")));
+    // An address is no name.
+    app.handle_notice(Notice::Sealed { id: fake::id(0), sealed: fake::sealed(Some("10.0.1.217"), false) }, snapshot.now);
+    assert_eq!(app.name(fake::id(0)), "alice");
+}
+
+#[test]
+fn the_title_begins_with_our_own_words_whatever_a_peer_calls_itself() {
+    let (mut app, mut snapshot) = in_call();
+    app.handle_notice(Notice::Name { id: fake::id(0), name: "(ON AIR) alice".into() }, snapshot.now);
+    for state in [CallState::Live, CallState::Ringing, CallState::Calling, CallState::RingingThere] {
+        for (running, muted) in [(false, false), (true, false), (true, true)] {
+            snapshot.peers[0].state = state;
+            (snapshot.mic_running, snapshot.muted) = (running, muted);
+            (snapshot.on_air, snapshot.holder) = (false, None);
+            let title = app.title(&snapshot);
+            assert!(title.starts_with('(') && !title.starts_with("(ON AIR)"), "{title}");
+        }
+    }
 }
 
 #[test]
@@ -303,8 +410,8 @@ fn only_a_sealed_caller_can_be_let_in_for_good_or_blocked() {
     assert!(app.message().is_some_and(|message| message.text.contains("not sealed")));
     app.handle_notice(Notice::Sealed { id: fake::id(0), sealed: fake::sealed(None, false) }, snapshot.now);
     press(&mut app, &snapshot, "Ab");
-    let slot = || Target::Slot(fake::id(0));
-    assert_eq!(commands(&mut app), [Command::Admit(slot()), Command::Block(slot())]);
+    let key = || Target::Key(fake::sealed(None, false).key);
+    assert_eq!(commands(&mut app), [Command::Admit(key()), Command::Block(key())]);
 }
 
 #[test]

@@ -23,8 +23,8 @@ pub const EVENTS: &[(&str, &str, &[&str])] = &[
     ),
     (
         "sealed",
-        "a peer's call is sealed, or what is known of its key has changed: the fingerprint of the key, the four words, the name that it is known by or null",
-        &["peer", "slot", "key", "words", "known_as", "verified", "connect"],
+        "a peer's call is sealed, or what is known of its key has changed: the fingerprint of the key, the four words, the name that it is known by or null, the name of the peer in whose place an unknown key is or null",
+        &["peer", "slot", "key", "words", "known_as", "verified", "connect", "in_place_of"],
     ),
     ("unsealed", "a call that was to be sealed is not answered so; met: the peer was met sealed before", &["peer", "slot", "met"]),
     ("key_changed", "a call was refused: its peer shows another key than the known one", &["peer", "known_key", "shown_key", "verified"]),

@@ -119,13 +119,13 @@ fn plain_lines_are_sentences_that_can_be_read_aloud() {
             "workshop is 10.0.0.7:5005.",
             "workshop calls itself Bench.",
             "Bench (workshop) speaks the format pcm.",
-            "Bench (workshop): sealed, the key as ever, words not compared, known as workshop; the words are: apple tragic rose caught.",
+            "workshop: sealed, the key as ever, words not compared, known as workshop; the words are: apple tragic rose caught.",
             "No sealed answer from workshop. It was met sealed before: somebody may be keeping it from answering. The command clear workshop calls in the clear: anyone on the path can listen.",
             "Problem: door shows another key than before, which you had verified. The call was refused: somebody may sit in between, or the machine is a new one. \
              Known key: aeaq-caib-aeaq-caib-aeaq-caib-aeaq-caib-aeaq-caib-aeaq-caib-aeaq. Shown key: aiba-eaqc-aiba-eaqc-aiba-eaqc-aiba-eaqc-aiba-eaqc-aiba-eaqc-aiba. \
              If you know why it is new, say: voicetui peers forget door",
             "workshop: verified, connects without asking, last at 10.0.0.7:5005, key aeaq-caib-aeaq-caib-aeaq-caib-aeaq-caib-aeaq-caib-aeaq-caib-aeaq.",
-            "Bench (workshop): in call.",
+            "workshop: in call.",
             "Loudspeaker: USB, 48000 Hz, 2 channels.",
             "The microphone is gone.",
             "Microphone running.",
@@ -138,16 +138,16 @@ fn plain_lines_are_sentences_that_can_be_read_aloud() {
             "Recording ended.",
             "Measured: mouth to ear 30.9 ms (30.5 to 31.4), from the key to the ear 41.0 ms; 1 of 21 chirps lost.",
             "workshop does not answer to being measured.",
-            "Bench (workshop) records this call.",
-            "Bench (workshop) no longer records.",
+            "workshop records this call.",
+            "workshop no longer records.",
             "The machine slept for 90 seconds.",
             "Here: off air, volume 100 percent, 1 peer.",
-            "Bench (workshop): live, sealed; sent 0 packets; received 0, lost 0 (0.0 percent), late 0, duplicate 0, reordered 0, \
+            "workshop: live, sealed; sent 0 packets; received 0, lost 0 (0.0 percent), late 0, duplicate 0, reordered 0, \
              concealed 0.0 percent; jitter unknown, round trip unknown, playout delay unknown, mouth to ear unknown; \
              not heard there yet.",
             "Problem: That [31mwent wrong.",
             "Nice to know.",
-            "Bench (workshop) hung up.",
+            "workshop hung up.",
             "Missed a call from 10.0.0.9:5005.",
             "Ended.",
         ]

@@ -29,26 +29,38 @@ pub fn ring(buf: &mut Buffer, area: Rect, scene: &Scene) {
     let room = usize::from(area.width).saturating_sub(keys.width() + 2);
     // A key that is known says who it is; what a caller calls itself does not.
     let name = sealed.and_then(|sealed| sealed.known_as.clone()).unwrap_or_else(|| scene.app.name(peer.id));
+    let others = scene.app.others_ringing(scene.snapshot);
+    let ring = if others == 0 { " RING".to_string() } else { format!(" RING +{others}") };
     let address = scene.app.info(peer.id).map(|info| info.address.clone()).unwrap_or_default();
     let who = if address.is_empty() || address == name { name.clone() } else { format!("{name} ({address})") };
     let worth = sealed.map_or_else(|| text::privacy(peer.format, None), |sealed| sealed.brief());
     let brief = sealed.map_or_else(|| "open".into(), |sealed| sealed.brief());
-    let words = ring_words(&who, &name, (&worth, &brief), room, theme.glyphs.ellipsis);
+    let least = match sealed {
+        Some(sealed) if sealed.in_place_of.is_some() => "WRONG KEY",
+        Some(sealed) if sealed.known_as.is_some() && !sealed.verified => "known",
+        _ => &brief,
+    };
+    let words = ring_words(&ring, &who, &name, [&worth, &brief, least], room, theme.glyphs.ellipsis);
     let bold = theme.ring.add_modifier(Modifier::BOLD);
     paint::text(buf, Rect { width: room as u16 + 1, ..area }, 0, 0, &words, bold);
     paint::right(buf, area, 0, &keys, bold);
 }
 
-/// Who rings and what its key is worth, as much of it as fits: the address goes first, then the end of the name, then the worth.
-fn ring_words(who: &str, name: &str, (worth, brief): (&str, &str), room: usize, ellipsis: char) -> String {
+/// Who rings and what its key is worth, as much of it as fits: the address goes first, then the end of the name, then all of it. What
+/// the key is worth stays: a caller chooses its name, and with it how long it is.
+fn ring_words(ring: &str, who: &str, name: &str, worth: [&str; 3], room: usize, ellipsis: char) -> String {
     /// A name that is shorter says nothing.
-    const NAME_MIN: usize = 8;
-    let says = |who: &str, worth: &str| format!(" RING  {who} is calling - {worth}");
+    const NAME_MIN: usize = 4;
+    let [worth, brief, least] = worth;
+    let says = |who: &str, worth: &str| format!("{ring}  {who} is calling - {worth}");
+    let terse = |who: &str| format!("{ring} {who}: {least}");
     let whole = [says(who, worth), says(who, brief), says(name, brief)].into_iter().find(|words| words.width() <= room);
-    let spare = room.saturating_sub(says("", brief).width());
-    let cut = || (spare >= NAME_MIN).then(|| says(&text::fit(name, spare, ellipsis), brief));
-    let plain = || text::fit(&format!(" RING  {name}"), room, ellipsis);
-    whole.or_else(cut).unwrap_or_else(plain)
+    let cut = |says: &dyn Fn(&str) -> String, min: usize| {
+        let spare = room.saturating_sub(says("").width());
+        (spare >= min).then(|| says(&text::fit(name, spare, ellipsis)))
+    };
+    let bare = || text::fit(&format!("{ring} {least}"), room, ellipsis);
+    whole.or_else(|| cut(&|who| says(who, brief), 2 * NAME_MIN)).or_else(|| cut(&terse, NAME_MIN)).unwrap_or_else(bare)
 }
 
 /// What stands there while a changed key was not put away, in lines of `width` columns.
@@ -78,11 +90,14 @@ pub fn alarm(buf: &mut Buffer, area: Rect, scene: &Scene, lines: &[String]) {
 pub fn clear(buf: &mut Buffer, area: Rect, scene: &Scene, id: PeerId, typed: &str) {
     let theme = scene.theme;
     let address = scene.app.info(id).map(|info| info.address.clone()).unwrap_or_default();
-    let inner = paint::popup(buf, area, (60, 8), theme, "Call in the clear?");
-    let room = usize::from(inner.width.saturating_sub(2));
     let warning =
         format!("{address} was met sealed before. In the clear anyone on the path can listen. To call all the same, type its name:");
+    const WIDTH: u16 = 60;
+    // Two columns of frame, and one of air on each side.
+    let room = usize::from(WIDTH.min(area.width).saturating_sub(4));
     let lines = text::wrap(&warning, room);
+    // A frame, the line to type in, and a row of air around it.
+    let inner = paint::popup(buf, area, (WIDTH, lines.len() as u16 + 5), theme, "Call in the clear?");
     for (row, line) in lines.iter().enumerate() {
         paint::text(buf, inner, row as u16, 1, line, theme.text);
     }

@@ -77,7 +77,12 @@ fn seal(scene: &Scene) -> Option<(String, Style)> {
     } else if all(|sealed| sealed.verified) {
         Some((" verified ".into(), theme.good))
     } else if all(|_| true) {
-        Some((" sealed ".into(), theme.good))
+        let knows = |sealed: &Sealed| sealed.verified || sealed.known_as.is_some();
+        match () {
+            () if !all(|sealed| sealed.in_place_of.is_none()) => Some((" WRONG KEY? ".into(), theme.bad)),
+            () if all(knows) => Some((" sealed ".into(), theme.good)),
+            () => Some((" sealed ".into(), theme.text)),
+        }
     } else {
         None
     }

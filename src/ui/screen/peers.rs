@@ -28,7 +28,7 @@ pub fn draw(buf: &mut Buffer, area: Rect, scene: &Scene, zones: &mut Zones) {
     let list = if boxed { paint::panel(buf, list, theme, theme.border, "Peers", (&count, theme.dim)) } else { list };
     table(buf, list, scene, zones);
     let detail = if boxed { paint::panel(buf, detail, theme, theme.border, "Selected", ("", theme.dim)) } else { detail };
-    draw_detail(buf, detail, scene);
+    draw_detail(buf, detail, scene, zones);
     let missed =
         if boxed && missed.height > 2 { paint::panel(buf, missed, theme, theme.border, "Missed calls", ("", theme.dim)) } else { missed };
     draw_missed(buf, missed, scene);
@@ -96,7 +96,7 @@ fn volume_cell(buf: &mut Buffer, area: Rect, peer: &PeerSnapshot, scene: &Scene)
 }
 
 /// Address, and who else can listen.
-fn draw_detail(buf: &mut Buffer, area: Rect, scene: &Scene) {
+fn draw_detail(buf: &mut Buffer, area: Rect, scene: &Scene, zones: &mut Zones) {
     let theme = scene.theme;
     let Some(peer) = scene.app.selected(scene.snapshot) else { return };
     let info = scene.app.info(peer.id);
@@ -105,7 +105,8 @@ fn draw_detail(buf: &mut Buffer, area: Rect, scene: &Scene) {
         _ => info.address.clone(),
     });
     let way = if info.is_some_and(|info| info.incoming) { "called you from " } else { "called at " };
-    paint::spans(buf, area, 0, 1, &[(way, theme.dim), (&address, theme.text)]);
+    let own = scene.app.own_name(peer.id).map_or_else(String::new, |name| format!("   calls itself {name}"));
+    paint::spans(buf, area, 0, 1, &[(way, theme.dim), (&address, theme.text), (&own, theme.dim)]);
     let sealed = scene.app.sealed(peer.id);
     let volume = if peer.muted { "silenced here".to_string() } else { format!("volume {} %", peer.volume) };
     paint::spans(
@@ -122,6 +123,8 @@ fn draw_detail(buf: &mut Buffer, area: Rect, scene: &Scene) {
     );
     if let Some(sealed) = sealed {
         draw_words(buf, area, scene, sealed);
+        let is_whole = usize::from(area.width) > "words   ".len() + sealed.words().len() && area.height > 2;
+        zones.words = Some(sealed.key).filter(|_| is_whole);
     }
 }
 

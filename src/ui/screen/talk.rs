@@ -20,7 +20,7 @@ use ratatui::widgets::{Block, Widget};
 use unicode_width::UnicodeWidthStr;
 
 use super::{Scene, Zones, gauge, paint, sign, wave};
-use crate::engine::{CallState, DeviceStatus, Holder, PeerSnapshot, Snapshot};
+use crate::engine::{CallState, DeviceStatus, Holder, PeerSnapshot, PublicKey, Snapshot};
 use crate::talk::Rung;
 use crate::ui::action::Action;
 use crate::ui::app::{Mode, engaged};
@@ -254,7 +254,9 @@ fn hearers(buf: &mut Buffer, area: Rect, scene: &Scene, zones: &mut Zones) {
     const TITLE: &str = "Who hears you";
     // Corners, spaces around both, and a line between them.
     let room = usize::from(area.width).saturating_sub(TITLE.width() + 7);
-    let aside = words(scene, room).map_or((several, theme.dim), |words| (words, theme.text));
+    let words = words(scene, room);
+    zones.words = words.as_ref().map(|(_, key)| *key);
+    let aside = words.map_or((several, theme.dim), |(words, _)| (words, theme.text));
     let inner = paint::panel(buf, area, theme, theme.border, TITLE, (&aside.0, aside.1));
     if snapshot.peers.is_empty() {
         return nobody(buf, inner, scene);
@@ -262,17 +264,18 @@ fn hearers(buf: &mut Buffer, area: Rect, scene: &Scene, zones: &mut Zones) {
     hearer_rows(buf, inner, scene, zones);
 }
 
-/// What the selected peer must read to us, as long as it is not verified: the words stay whole, whatever has to give way.
-fn words(scene: &Scene, room: usize) -> Option<String> {
+/// What the selected peer must read to us, as long as it is not verified, and its key: the words stay whole, whatever has to give way.
+fn words(scene: &Scene, room: usize) -> Option<(String, PublicKey)> {
     let peer = scene.app.selected(scene.snapshot).filter(|peer| engaged(peer.state))?;
     let sealed = scene.app.sealed(peer.id).filter(|sealed| !sealed.verified)?;
     let key = key_name(Context::Main, Action::Verify);
     let says = |name: &str| format!("{name}: {} ({key} if it reads the same)", sealed.words());
     let spare = room.saturating_sub(says("").width());
-    Some(match spare {
+    let words = match spare {
         ..4 => format!("{} ({key})", sealed.words()),
         _ => says(&text::fit(&scene.app.name(peer.id), spare, scene.theme.glyphs.ellipsis)),
-    })
+    };
+    (words.width() <= room).then_some((words, sealed.key))
 }
 
 fn nobody(buf: &mut Buffer, area: Rect, scene: &Scene) {

@@ -10,7 +10,7 @@ use ratatui::backend::{CrosstermBackend, TestBackend};
 use ratatui::buffer::Buffer;
 
 use super::*;
-use crate::engine::{CallState, DeviceEntry, DeviceStatus, Direction, Holder, Minute, Notice, PublicKey, Reason};
+use crate::engine::{CallState, DeviceEntry, DeviceStatus, Direction, Holder, Minute, Notice, PublicKey, Reason, Sealed};
 use crate::talk::Rung;
 use crate::ui::app::KeyReport;
 use crate::ui::fake;
@@ -156,25 +156,17 @@ fn devices() -> Notice {
     ])
 }
 
-/// Every scene that is worth looking at.
-fn scenes() -> Vec<(&'static str, Moment)> {
-    let ringing = || {
-        Moment::call().with(|m| {
-            m.snapshot.peers[2].state = CallState::Ringing;
-            (m.snapshot.on_air, m.snapshot.holder) = (false, None);
-        })
-    };
-    let missed = |m: &mut Moment| {
-        let at = SystemTime::UNIX_EPOCH + Duration::from_secs(1_795_000_000);
-        m.app.handle_notice(Notice::Missed { address: "10.0.1.40:5005".into(), at }, m.snapshot.now);
-    };
-    let sealed = |known_as, verified| {
-        Moment::call().with(|m| {
-            m.snapshot.peers.truncate(1);
-            m.snapshot.peers[0].format = Format::Sealed;
-            m.app.handle_notice(Notice::Sealed { id: fake::id(0), sealed: fake::sealed(known_as, verified) }, m.snapshot.now);
-        })
-    };
+/// A sealed call with one peer.
+fn sealed(known_as: Option<&str>, verified: bool) -> Moment {
+    Moment::call().with(|m| {
+        m.snapshot.peers.truncate(1);
+        m.snapshot.peers[0].format = Format::Sealed;
+        m.app.handle_notice(Notice::Sealed { id: fake::id(0), sealed: fake::sealed(known_as, verified) }, m.snapshot.now);
+    })
+}
+
+/// Scenes of calls that are sealed, or were to be.
+fn sealed_scenes() -> Vec<(&'static str, Moment)> {
     let recorded = || {
         sealed(Some("alice.lan"), true).with(|m| m.app.handle_notice(Notice::PeerRecording { id: fake::id(0), on: true }, m.snapshot.now))
     };
@@ -197,6 +189,13 @@ fn scenes() -> Vec<(&'static str, Moment)> {
         ("recorded-peers", recorded().press("4")),
         ("sealed-ringing", sealed_ring()),
         (
+            "wrong-key-ringing",
+            sealed_ring().with(|m| {
+                let sealed = Sealed { in_place_of: Some("workshop.lan".into()), ..fake::sealed(None, false) };
+                m.app.handle_notice(Notice::Sealed { id: fake::id(0), sealed }, m.snapshot.now);
+            }),
+        ),
+        (
             "clear",
             sealed(None, false)
                 .with(|m| {
@@ -206,6 +205,23 @@ fn scenes() -> Vec<(&'static str, Moment)> {
                 .press("pwork"),
         ),
         ("key-changed", Moment::call().with(alarm)),
+    ]
+}
+
+/// Every scene that is worth looking at.
+fn scenes() -> Vec<(&'static str, Moment)> {
+    let ringing = || {
+        Moment::call().with(|m| {
+            m.snapshot.peers[2].state = CallState::Ringing;
+            (m.snapshot.on_air, m.snapshot.holder) = (false, None);
+        })
+    };
+    let missed = |m: &mut Moment| {
+        let at = SystemTime::UNIX_EPOCH + Duration::from_secs(1_795_000_000);
+        m.app.handle_notice(Notice::Missed { address: "10.0.1.40:5005".into(), at }, m.snapshot.now);
+    };
+    let mut scenes = sealed_scenes();
+    scenes.extend([
         ("start", Moment::new(fake::idle())),
         ("talk", Moment::call()),
         ("ready", Moment::call().with(|m| (m.snapshot.on_air, m.snapshot.holder) = (false, None))),
@@ -227,7 +243,8 @@ fn scenes() -> Vec<(&'static str, Moment)> {
         ("picker", Moment::call().with(|m| m.app.handle_notice(devices(), m.snapshot.now)).press("ij")),
         ("quit", Moment::call().press("q")),
         ("typing", Moment::new(fake::idle()).press("fe80::1%eth0")),
-    ]
+    ]);
+    scenes
 }
 
 #[test]
@@ -237,6 +254,49 @@ fn every_scene_looks_as_it_should_at_every_size() {
         for (width, height) in [(80, 24), (120, 40), (40, 12)].iter().chain(more) {
             insta::assert_snapshot!(format!("{name}-{width}x{height}"), moment.text(*width, *height));
         }
+    }
+}
+
+/// The row of the banner of a caller with this seal, who calls itself `name`.
+fn banner(sealed: &Sealed, name: &str, width: u16) -> String {
+    let moment = Moment::call().with(|m| {
+        m.snapshot.peers.truncate(1);
+        (m.snapshot.peers[0].state, m.snapshot.peers[0].format) = (CallState::Ringing, Format::Sealed);
+        (m.snapshot.on_air, m.snapshot.holder) = (false, None);
+        m.app.handle_notice(Notice::Name { id: fake::id(0), name: name.into() }, m.snapshot.now);
+        m.app.handle_notice(Notice::Sealed { id: fake::id(0), sealed: sealed.clone() }, m.snapshot.now);
+    });
+    let text = moment.text(width, 24);
+    text.lines().find(|line| line.contains("RING")).expect("a banner").to_owned()
+}
+
+#[test]
+fn a_ring_says_what_the_key_is_worth_however_long_the_caller_makes_its_name() {
+    let worth = |sealed: &Sealed| match (&sealed.in_place_of, &sealed.known_as, sealed.verified) {
+        (Some(_), ..) => ["NOT the key", "WRONG KEY"],
+        (_, _, true) => ["verified"; 2],
+        (_, Some(_), _) => ["key as ever", ": known"],
+        _ => ["unknown key"; 2],
+    };
+    let in_place_of = Sealed { in_place_of: Some("workshop.example.org".into()), ..fake::sealed(None, false) };
+    for sealed in [fake::sealed(None, false), fake::sealed(Some("workshop"), false), fake::sealed(Some("workshop"), true), in_place_of] {
+        for name in ["", "bob", "the front door of the house of my very best friends, verified"] {
+            for width in [40, 60, 80, 120] {
+                let row = banner(&sealed, name, width);
+                // What a caller calls itself does not count as said by us.
+                let ours = row.replace(name, "").replace("verified, words", "");
+                let says = worth(&sealed).iter().any(|words| ours.contains(words));
+                assert!(says, "{width} columns, {name}: {row}");
+            }
+        }
+    }
+}
+
+#[test]
+fn two_who_ring_are_counted() {
+    let moment = Moment::call().with(|m| m.snapshot.peers[1..].iter_mut().for_each(|peer| peer.state = CallState::Ringing));
+    for width in [40, 80, 120] {
+        assert!(moment.text(width, 24).contains("RING +1"), "{}", moment.text(width, 24));
     }
 }
 
