@@ -1,9 +1,11 @@
 //! What somebody on the network can do and should not. What is ignored fails today, and says what is promised.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use rand::SeedableRng;
+use rand::rngs::StdRng;
 use voicetui::call::trust::{Edit, KnownPeers, Who};
-use voicetui::call::{CallState, Identity};
+use voicetui::call::{CallState, Downlink, DownlinkConfig, Event, Identity, SendFailure};
 use voicetui::units::Format;
 use voicetui::wire::app::CallWord;
 
@@ -106,4 +108,26 @@ fn a_sealed_call_is_one_whatever_pcm_may_look_like() {
     world.run(4 * SECOND);
     let noise = world.nodes[0].downlink.report(world.nodes[0].peer("10.0.0.2:6000")).received_packets;
     assert_eq!(noise, 0, "sealed datagrams that were played as PCM");
+}
+
+/// A name with two addresses, and no way to either: the thread that sends goes on to other things.
+#[test]
+fn a_name_with_no_way_to_any_of_its_addresses_is_not_tried_without_a_pause() {
+    let now = Instant::now();
+    let mut config = DownlinkConfig::new(now, Duration::ZERO, identity(1));
+    config.format = Format::Sealed;
+    let mut downlink = Downlink::new(config, StdRng::seed_from_u64(1));
+    downlink.call(now, "workshop", None).expect("called");
+    let ticket = std::iter::from_fn(|| downlink.poll_event()).find_map(|event| match event {
+        Event::Resolve { ticket, .. } => Some(ticket),
+        _ => None,
+    });
+    downlink.handle_resolved(now, ticket.expect("a question"), Ok(vec![at("10.0.0.2:5005"), at("[2001:db8::2]:5005")]));
+    // As the receiver thread does.
+    let (mut buffer, mut sent) = ([0; 1_500], 0);
+    while let Some((to, _)) = downlink.poll_transmit(&mut buffer) {
+        sent += 1;
+        assert!(sent < 1_000, "it never ends");
+        downlink.handle_send_error(now, to, SendFailure::NoRoute);
+    }
 }
