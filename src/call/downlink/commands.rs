@@ -323,7 +323,9 @@ impl Downlink {
         let next = peer.candidates.iter().position(|address| *address == to).map(|at| (at + 1) % peer.candidates.len());
         if let Some(next) = next.filter(|_| !peer.answered && peer.candidates.len() > 1 && peer.remote == Some(to)) {
             if peer.is_unsealed() {
-                if peer.sealing.tried.is_none_or(|at| now.saturating_duration_since(at) >= NEXT_PAUSE) {
+                let waited = peer.sealing.tried.is_none_or(|at| now.saturating_duration_since(at) >= NEXT_PAUSE);
+                // After that the timer goes through them.
+                if waited && !peer.sealing.said_unsealed {
                     self.try_next_address(now, id);
                 }
                 return;
