@@ -187,7 +187,9 @@ impl Downlink {
         let kind = wire::classify(bytes);
         // A session is one whatever PCM may look like.
         let is_pcm_peer = |peer: &Peer| peer.format == Format::Pcm && !peer.incoming && peer.is_anywhere_at(from.ip());
-        if kind == Kind::SeedPcm || !self.all().any(is_pcm_peer) || (kind == Kind::Rtcp && wire::rtcp::parse(bytes).is_ok()) {
+        let is_sealed = matches!(kind, Kind::Sealed(_)) && self.all().any(|peer| peer.format == Format::Sealed && peer.is_at(from));
+        let is_rtcp = kind == Kind::Rtcp && wire::rtcp::parse(bytes).is_ok();
+        if kind == Kind::SeedPcm || is_sealed || is_rtcp || !self.all().any(is_pcm_peer) {
             return kind;
         }
         wire::classify_from_pcm_peer(bytes)

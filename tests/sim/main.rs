@@ -3,6 +3,7 @@
 
 mod air;
 mod calls;
+mod defects;
 mod delay;
 mod endings;
 mod formats;

@@ -21,6 +21,8 @@ use crate::wire::app::CallWord;
 const HUSH: Duration = Duration::from_secs(60);
 /// A failure is told of a peer that was not heard for this long.
 const UNHEARD: Duration = Duration::from_secs(2);
+/// A name's next address is called no sooner than this after the one before: with no way to any of them, calling would never end.
+const NEXT_PAUSE: Duration = Duration::from_millis(200);
 /// What is still on its way when the peer itself hangs up rings nobody.
 const STRAGGLERS: Duration = Duration::from_secs(2);
 
@@ -321,7 +323,12 @@ impl Downlink {
         let next = peer.candidates.iter().position(|address| *address == to).map(|at| (at + 1) % peer.candidates.len());
         if let Some(next) = next.filter(|_| !peer.answered && peer.candidates.len() > 1 && peer.remote == Some(to)) {
             if peer.is_unsealed() {
-                return self.try_next_address(now, id);
+                let waited = peer.sealing.tried.is_none_or(|at| now.saturating_duration_since(at) >= NEXT_PAUSE);
+                // After that the timer goes through them.
+                if waited && !peer.sealing.said_unsealed {
+                    self.try_next_address(now, id);
+                }
+                return;
             }
             let remote = peer.candidates[next];
             self.move_to(id, remote);

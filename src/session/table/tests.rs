@@ -1,5 +1,6 @@
 //! Two sides in virtual time, over a network that loses, doubles, delays and reorders; and whoever else is on it.
 
+mod defects;
 mod hostile;
 mod schedules;
 

@@ -2,11 +2,11 @@
 
 use super::*;
 
-fn stranger() -> SocketAddr {
+pub(super) fn stranger() -> SocketAddr {
     "192.0.2.7:4000".parse().expect("an address")
 }
 
-fn live(seed: u64) -> Pairing {
+pub(super) fn live(seed: u64) -> Pairing {
     let mut pair = Pairing::new(seed, CLEAN);
     pair.dial(A, B);
     pair.run(Duration::from_millis(2_100));
@@ -54,6 +54,38 @@ fn replayed_reflected_cut_flipped_and_spliced_datagrams_do_nothing() {
     assert_eq!((pair.established(A), pair.established(B), pair.sas(A)), (1, 1, words));
     pair.assert_settled("after all that");
     assert!(pair.sides.iter().all(|side| !side.events.iter().any(|event| matches!(event, SessionEvent::Moved(..)))));
+}
+
+/// Who stands between and has seen the caller's number would answer again, until the words fit: he is not listened to, and the
+/// caller's next handshake has another number.
+#[test]
+fn a_caller_reveals_its_number_to_one_answer_only() {
+    use crate::session::handshake::Responder;
+    let mut pair = Pairing::new(9, CLEAN);
+    let mut rng = StdRng::seed_from_u64(9);
+    pair.dial(A, B);
+    let (m, first, address) = (local(9, 0), pair.wire[0].1.clone(), pair.sides[B].address);
+    pair.flights.clear();
+    let mut answer = |message1: &[u8]| {
+        let fresh = Fresh { ephemeral: Zeroizing::new(rng.random()), r: Zeroizing::new(rng.random()), index: rng.random() };
+        Responder::new(&m, fresh, message1).expect("message 1")
+    };
+    let mut chosen = answer(&first);
+    let message2 = *chosen.message2();
+    let revealed = answers(&mut pair, A, address, &message2);
+    let sas = chosen.handle_message3(&m, &revealed[0]).expect("message 3").sas;
+    for _ in 0..100 {
+        let other = *answer(&first).message2();
+        assert!(answers(&mut pair, A, address, &other).is_empty(), "a second answer was answered");
+    }
+    pair.sides.truncate(1);
+    pair.run(Duration::from_secs(6));
+    let second = pair.wire.iter().rev().find(|(_, bytes)| bytes[0] == 8).expect("a handshake anew").1.clone();
+    assert_ne!(second[2..], first[2..]);
+    let mut next = answer(&second);
+    let message2 = *next.message2();
+    let revealed = answers(&mut pair, A, address, &message2);
+    assert_ne!(next.handle_message3(&m, &revealed[0]).expect("message 3").sas, sas);
 }
 
 /// Each would end the other's keys, again and again.
