@@ -125,8 +125,8 @@ pub struct Downlink {
     /// Streams are numbered for playout through the whole run.
     streams: u32,
     last_refused: Option<Instant>,
-    /// When it rang, latest last: a flood of callers rings no more often than people could call.
-    rings: VecDeque<Instant>,
+    /// When strangers, and known peers, rang, latest last: a flood of callers rings no more often than people could call.
+    rings: [VecDeque<Instant>; 2],
     recorder: Recorder,
     /// Whether peers may measure the delay.
     consent: Consent,
@@ -158,7 +158,7 @@ impl Downlink {
             next_ticket: 0,
             streams: 0,
             last_refused: None,
-            rings: VecDeque::new(),
+            rings: Default::default(),
             recorder: Recorder::default(),
             consent: Consent::default(),
         }

@@ -132,7 +132,7 @@ pub struct Options {
     no_open_on_answer: bool,
     /// Play unsealed audio from anybody, without ringing
     ///
-    /// Whoever can reach the port is then heard at once. Without it, unsealed audio from an address that was neither called nor
+    /// Whoever can reach the port is then heard at once, and hears nothing of you: what you say goes there only once you call it. Without it, unsealed audio from an address that was neither called nor
     /// accepted rings, and is not heard before an answer.
     #[arg(long, help_heading = "Call", overrides_with = "no_allow_unsealed")]
     allow_unsealed: bool,

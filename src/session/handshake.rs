@@ -10,7 +10,9 @@
 //!
 //! **Words.** C = BLAKE2s("commit" ‖ r) binds the initiator before he has seen the responder's half; message 3 reveals
 //! r. The words are 44 bits of BLAKE2s("voicetui sas 1" ‖ h2 ‖ r), h2 being the handshake hash after message 2: whoever
-//! stands between has one guess at each side, however long he computes (as ZRTP's commitment does: RFC 6189, 4.4.1.1).
+//! stands between has one guess in each handshake, however long he computes (as ZRTP's commitment does: RFC 6189, 4.4.1.1).
+//! As initiator he knows the words from message 2 on, and may give up unseen: how often he may try is a matter of how many
+//! handshakes a responder answers ([`super::table`]: 14 a second), 2^-28 an hour.
 //!
 //! **What is wiped.** The ephemeral and static scalars, r, the PSK held here and the keys that come out are. The Noise
 //! crate keeps chaining keys and a copy of the PSK in memory that it does not wipe; a handshake lives 5 s at most.

@@ -4,6 +4,7 @@
 use std::net::UdpSocket;
 use std::path::Path;
 use std::process::Command;
+use std::time::Duration;
 
 use portable_pty::CommandBuilder;
 use tempfile::TempDir;
@@ -100,6 +101,10 @@ fn an_unknown_caller_rings_the_words_are_compared_and_it_is_let_in_for_good() {
     assert_eq!(compared.split(' ').count(), 4, "{compared}");
     assert_eq!(words(&mut there), compared);
     here.wait("v if the peer reads the same");
+    // Nobody has read them yet who presses at once.
+    here.send("v");
+    here.until("an answer", || ["Compare the four words first", "compared: the same"].iter().any(|words| here.text().contains(words)));
+    std::thread::sleep(Duration::from_millis(600));
     here.send("v");
     here.wait("compared: the same on both sides");
     here.wait("verified  ");

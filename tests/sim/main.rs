@@ -3,10 +3,10 @@
 
 mod air;
 mod calls;
-mod defects;
 mod delay;
 mod endings;
 mod formats;
+mod friends;
 mod hostile;
 mod hour;
 mod losses;

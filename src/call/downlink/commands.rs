@@ -7,7 +7,7 @@ use rand::RngExt;
 
 use super::peer::{CANDIDATES_MAX, Peer};
 use super::sealed::NoKey;
-use super::stranger::{Hush, Quiet};
+use super::stranger::{Caller, Hush, Quiet};
 use super::{CallError, Downlink};
 use crate::call::address::Address;
 use crate::call::event::{Event, SendFailure, SendReason};
@@ -41,11 +41,13 @@ impl Downlink {
         }
         let text = address.trim();
         self.forget_unseen(text, remote);
-        let is_same = |peer: &&Peer| !peer.is_ended() && (peer.address == text || remote.is_some_and(|remote| peer.is_at(remote)));
+        let is_there = |peer: &&Peer| !peer.is_ended() && (peer.address == text || remote.is_some_and(|remote| peer.is_at(remote)));
+        // A sealed call to where a stream in the clear comes from is another call.
+        let is_same = |peer: &&Peer| is_there(peer) && !(peer.only_heard && format == Format::Sealed);
         let same = self.all().find(is_same).map(|peer| peer.id);
         if let Some(id) = same {
-            // Calling who rings here is answering.
-            return if self.answer(now, id) { Ok(id) } else { Err(CallError::Already(id)) };
+            // Calling who rings here, or is only heard, is answering.
+            return if self.answer(now, id) || self.talk_back(now, id) { Ok(id) } else { Err(CallError::Already(id)) };
         }
         let id = self.take_slot(now, text.to_owned(), format, false).ok_or(CallError::Full)?;
         self.set_state(now, id, CallState::Calling);
@@ -99,7 +101,7 @@ impl Downlink {
     /// The addresses are known: open formats are live at once, the sealed one begins a session.
     pub(super) fn connect(&mut self, now: Instant, id: PeerId, candidates: Vec<SocketAddr>) {
         for address in &candidates {
-            self.strangers.forgive(address.ip());
+            self.strangers.forgive(Caller::Place(address.ip(), None));
         }
         let Some(peer) = self.peer_mut(id) else { return };
         let remote = candidates[0];
@@ -144,11 +146,33 @@ impl Downlink {
         peer.report_at = (peer.format != Format::Pcm).then_some(now);
         let ip = peer.remote.map(|remote| remote.ip());
         if let Some(ip) = ip {
-            self.strangers.forgive(ip);
+            self.strangers.forgive(Caller::Place(ip, None));
         }
         self.open(now, id);
         self.handle_timeout(now);
         true
+    }
+
+    /// Plays a ringing stream that nobody has answered: it is heard, and nothing of us goes there.
+    pub(super) fn only_hear(&mut self, now: Instant, id: PeerId) {
+        let rings = |peer: &&mut Peer| peer.state == CallState::Ringing && !peer.id.is_unseen();
+        let Some(peer) = self.peer_mut(id).filter(rings) else { return };
+        peer.only_heard = true;
+        let text =
+            format!("{} is played, and does not hear you: call it to talk to it, where anyone on the path can listen.", peer.address);
+        if self.answer(now, id) {
+            self.tell(Event::Info(text));
+        }
+    }
+
+    /// The user calls who was only heard. `false`: it was not.
+    fn talk_back(&mut self, now: Instant, id: PeerId) -> bool {
+        let was_only_heard = self.peer_mut(id).is_some_and(|peer| std::mem::take(&mut peer.only_heard));
+        if was_only_heard {
+            self.tell_plan(id);
+            self.handle_timeout(now);
+        }
+        was_only_heard
     }
 
     /// Declines a ringing peer. `false`: it does not ring.
@@ -193,6 +217,7 @@ impl Downlink {
         let missed = (reason == Reason::Missed).then(|| peer.address.clone());
         let port = if peer.is_vtui { peer.remote.map(|remote| remote.port()) } else { None };
         let (ip, leg, word) = (peer.remote.map(|remote| remote.ip()), peer.leg.theirs, peer.leg.word);
+        let key = peer.sealing.key;
         let goes_on = now.saturating_duration_since(peer.last_heard) < STRAGGLERS;
         let was_heard = peer.incoming || peer.answered;
         // What we turned away stays away as long as it goes on; of who left by itself only the last datagrams are ignored.
@@ -201,8 +226,10 @@ impl Downlink {
             Reason::Missed => goes_on.then_some(Quiet::While(HUSH)),
             _ => goes_on.then_some(Quiet::For(STRAGGLERS)),
         };
-        if let Some((ip, quiet)) = ip.filter(|_| was_heard).zip(quiet) {
-            self.strangers.hush(now, (ip, port), Hush { word, leg }, quiet);
+        // Anybody can say something in the clear in another's name: it is not held against the other's key.
+        let caller = key.map(Caller::Key).or(ip.map(|ip| Caller::Place(ip, port)));
+        if let Some((caller, quiet)) = caller.filter(|_| was_heard).zip(quiet) {
+            self.strangers.hush(now, caller, Hush { word, leg }, quiet);
         }
         if recorded {
             self.tell(Event::Recording { id, on: false });
@@ -242,7 +269,7 @@ impl Downlink {
 
     /// Tells the sender how to send to `id` now.
     pub(super) fn tell_plan(&mut self, id: PeerId) {
-        let Some(peer) = self.peer(id).filter(|peer| peer.playing) else { return };
+        let Some(peer) = self.peer(id).filter(|peer| peer.playing && !peer.only_heard) else { return };
         let Some(address) = peer.remote else { return };
         // Answering a seed sender on this very machine: the seed's port there is our own.
         if self.is_ourselves(address) {

@@ -9,7 +9,7 @@ use super::Downlink;
 use super::peer::{Peer, Via};
 use super::report::CONTROL_MAX;
 use super::said::Said;
-use super::stranger::{Hush, Knock, Quiet};
+use super::stranger::{Caller, Hush, Knock, Quiet};
 use crate::call::event::Event;
 use crate::call::state::CallState;
 use crate::session::keys::OVERHEAD;
@@ -17,7 +17,7 @@ use crate::units::{Format, PeerId, RtpTime, SAMPLE_RATE, Ssrc};
 use crate::wire::app::CallWord;
 use crate::wire::rtp;
 
-/// Unanswered rings at once.
+/// Unanswered rings at once; of those who are known, as many again.
 const RINGS_MAX: usize = 3;
 /// Rings in [`RINGS_SPAN`], at most: a full call of 16 and some, no flood.
 const RINGS_IN_SPAN: usize = 20;
@@ -50,7 +50,7 @@ impl Downlink {
         if let Some(id) = id
             && open
         {
-            self.answer(now, id);
+            self.only_hear(now, id);
         }
         let peer = id.and_then(|id| self.peers[id.slot()].as_deref_mut());
         let Some(peer) = peer else {
@@ -140,16 +140,18 @@ impl Downlink {
             return None;
         }
         let Some(id) = self.ring(now, via, format) else {
-            self.strangers.hush(now, (from.ip(), None), Hush { word: CallWord::Busy, leg: 0 }, Quiet::For(BUSY_HUSH));
+            let hush = Hush { word: CallWord::Busy, leg: 0 };
+            self.strangers.hush(now, Caller::Place(from.ip(), None), hush, Quiet::For(BUSY_HUSH));
             return None;
         };
-        let auto = self.config.answer_all || self.config.allow_unsealed;
         if let Some(peer) = self.peer_mut(id) {
             peer.payload_type = if rtp::is_dynamic(payload_type) { payload_type } else { rtp::OPUS_PT };
             peer.remote = Some(if format == Format::Pcm { Self::seed_address(from) } else { from });
         }
-        if auto {
+        if self.config.answer_all {
             self.answer(now, id);
+        } else if self.config.allow_unsealed {
+            self.only_hear(now, id);
         }
         Some(id)
     }
@@ -170,7 +172,9 @@ impl Downlink {
             self.reply(via, CallWord::Declined, said.theirs, bytes);
             return None;
         }
-        match self.strangers.knock_call(now, from, said.theirs) {
+        let key = via.session.and_then(|session| self.sessions.peer_key(session));
+        let caller = key.map_or(Caller::Place(from.ip(), Some(from.port())), Caller::Key);
+        match self.strangers.knock_call(now, caller, said.theirs) {
             // One datagram alone may be forged, but not out of a session.
             Knock::Counted if via.session.is_none() => return None,
             Knock::Hushed(hush) => {
@@ -184,7 +188,7 @@ impl Downlink {
         let format = if via.session.is_some() { Format::Sealed } else { Format::Rtp };
         let Some(id) = self.ring(now, via, format).or_else(|| self.ring_unseen(now, via, format)) else {
             let hush = Hush { word: CallWord::Busy, leg: said.theirs };
-            self.strangers.hush(now, (from.ip(), Some(from.port())), hush, Quiet::For(BUSY_HUSH));
+            self.strangers.hush(now, caller, hush, Quiet::For(BUSY_HUSH));
             if self.is_known(via) {
                 self.reply(via, CallWord::Busy, said.theirs, bytes);
             }
@@ -201,21 +205,32 @@ impl Downlink {
         self.all().filter(|peer| peer.state == CallState::Ringing && fits(peer)).count()
     }
 
+    /// A caller that the user knows.
+    fn is_friend(&self, peer: &Peer) -> bool {
+        peer.sealing.key.is_some_and(|key| self.config.known.welcome(&key).is_some())
+    }
+
     /// Whether one stranger more may ring, seen or not: it depends on other strangers alone.
     fn is_quiet(&self) -> bool {
-        let known = |peer: &Peer| peer.sealing.key.is_some_and(|key| self.config.known.of_key(&key).is_some());
-        self.is_ringing(|peer| !known(peer)) < RINGS_MAX
+        self.is_ringing(|peer| !self.is_friend(peer)) < RINGS_MAX
+    }
+
+    /// Whether there is room for one more to ring: strangers take none from those who are known.
+    fn may_ring(&mut self, now: Instant, is_friend: bool) -> bool {
+        let rings = &mut self.rings[usize::from(is_friend)];
+        while rings.front().is_some_and(|at| now.saturating_duration_since(*at) > RINGS_SPAN) {
+            rings.pop_front();
+        }
+        let is_seldom = rings.len() < RINGS_IN_SPAN;
+        let fits = |peer: &Peer| !peer.id.is_unseen() && (!is_friend || self.is_friend(peer));
+        is_seldom && self.is_ringing(fits) < RINGS_MAX && (is_friend || self.is_quiet())
     }
 
     /// Takes a slot and rings. `None`: busy.
     fn ring(&mut self, now: Instant, via: Via, format: Format) -> Option<PeerId> {
         let from = via.from;
-        while self.rings.front().is_some_and(|at| now.saturating_duration_since(*at) > RINGS_SPAN) {
-            self.rings.pop_front();
-        }
-        let has_room = self.is_ringing(|peer| !peer.id.is_unseen()) < RINGS_MAX && self.rings.len() < RINGS_IN_SPAN;
-        let id =
-            if has_room && (self.is_known(via) || self.is_quiet()) { self.take_slot(now, from.to_string(), format, true) } else { None };
+        let is_friend = self.is_known(via);
+        let id = if self.may_ring(now, is_friend) { self.take_slot(now, from.to_string(), format, true) } else { None };
         let Some(id) = id else {
             let pause = self.last_refused.is_none_or(|last| now.saturating_duration_since(last) >= REFUSED_PAUSE);
             if pause {
@@ -224,7 +239,7 @@ impl Downlink {
             }
             return None;
         };
-        self.rings.push_back(now);
+        self.rings[usize::from(is_friend)].push_back(now);
         self.begin_ringing(now, id, via);
         Some(id)
     }

@@ -132,6 +132,8 @@ pub(super) struct Peer {
     pub accepted: bool,
     /// A playout was asked for.
     pub playing: bool,
+    /// It is heard since whoever streams is (`allow_unsealed`); nobody here has answered it, and nothing of us goes there.
+    pub only_heard: bool,
     /// It has spoken our control messages.
     pub is_vtui: bool,
     /// It says that it records the call.
@@ -200,6 +202,7 @@ impl Peer {
             entered: now,
             accepted: false,
             playing: false,
+            only_heard: false,
             is_vtui: false,
             records: false,
             answered: false,

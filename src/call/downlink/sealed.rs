@@ -12,6 +12,7 @@ use super::Downlink;
 use super::peer::{Peer, Via};
 use super::report::{CONTROL_MAX, CONTROL_ROOM};
 use super::said::Said;
+use super::stranger::Caller;
 use super::timers::addresses;
 use crate::call::event::Event;
 use crate::call::state::Reason;
@@ -131,6 +132,9 @@ impl Downlink {
     fn seal_call(&mut self, id: PeerId, key: PublicKey, sas: u64) {
         let Some(peer) = self.peer_mut(id) else { return };
         peer.sealing.key = Some(key);
+        if !peer.incoming {
+            self.strangers.forgive(Caller::Key(key));
+        }
         self.tell(Event::Sealed { id, key, sas });
     }
 

@@ -3,6 +3,7 @@
 use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 
+use crate::session::PublicKey;
 use crate::wire::app::CallWord;
 
 /// Strangers remembered; the one heard from longest ago makes room.
@@ -25,6 +26,15 @@ pub(super) enum Knock {
     Hushed(Hush),
 }
 
+/// Who knocks.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Caller {
+    /// In the clear. A voicetui is known by its port too: others may live behind the same address. `None`: media from any port.
+    Place(IpAddr, Option<u16>),
+    /// Out of a sealed session, wherever it is.
+    Key(PublicKey),
+}
+
 /// Why somebody is not rung for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct Hush {
@@ -44,9 +54,7 @@ pub(super) enum Quiet {
 
 #[derive(Debug)]
 struct Stranger {
-    ip: IpAddr,
-    /// A voicetui is known by its port too: others may live behind the same address. `None`: media from any port.
-    port: Option<u16>,
+    who: Caller,
     since: Instant,
     count: u32,
     last: Instant,
@@ -62,36 +70,43 @@ pub(super) struct Strangers(Vec<Stranger>);
 impl Strangers {
     /// Media came from an unknown `from`.
     pub(super) fn knock_media(&mut self, now: Instant, from: SocketAddr) -> Knock {
-        if let Some(hush) = self.hushed(now, from.ip(), Some(from.port())) {
+        if let Some(hush) = self.hushed(now, Caller::Place(from.ip(), Some(from.port()))) {
             return Knock::Hushed(hush);
         }
-        self.knock(now, from.ip(), None, MEDIA_KNOCKS, MEDIA_WINDOW)
-    }
-
-    /// A voicetui at `from` says that it calls, and which call of its own it means.
-    pub(super) fn knock_call(&mut self, now: Instant, from: SocketAddr, leg: u32) -> Knock {
-        match self.hushed(now, from.ip(), Some(from.port())) {
-            Some(hush) if hush.word == CallWord::Declined || hush.leg == leg => Knock::Hushed(hush),
-            _ => self.knock(now, from.ip(), Some(from.port()), CALL_KNOCKS, CALL_WINDOW),
+        let anywhere = Caller::Place(from.ip(), None);
+        match self.hushed(now, anywhere) {
+            Some(hush) => Knock::Hushed(hush),
+            None => self.knock(now, anywhere, MEDIA_KNOCKS, MEDIA_WINDOW),
         }
     }
 
-    /// Nobody is rung for by this address (any port of it, for no port).
-    pub(super) fn hush(&mut self, now: Instant, (ip, port): (IpAddr, Option<u16>), hush: Hush, quiet: Quiet) {
+    /// A voicetui says that it calls, and which call of its own it means.
+    pub(super) fn knock_call(&mut self, now: Instant, who: Caller, leg: u32) -> Knock {
+        match self.hushed(now, who) {
+            Some(hush) if hush.word == CallWord::Declined || hush.leg == leg => Knock::Hushed(hush),
+            _ => self.knock(now, who, CALL_KNOCKS, CALL_WINDOW),
+        }
+    }
+
+    /// Nobody is rung for by this one.
+    pub(super) fn hush(&mut self, now: Instant, who: Caller, hush: Hush, quiet: Quiet) {
         let (Quiet::For(time) | Quiet::While(time)) = quiet;
-        let at = self.at(now, ip, port);
+        let at = self.at(now, who);
         self.0[at].hush = Some((hush, quiet));
         self.0[at].until = now + time;
         self.0[at].last = now;
     }
 
-    /// The user called or accepted this address: what was held against it is forgotten.
-    pub(super) fn forgive(&mut self, ip: IpAddr) {
-        self.0.retain(|stranger| stranger.ip != ip);
+    /// The user called or accepted this one (at any port): what was held against it is forgotten.
+    pub(super) fn forgive(&mut self, who: Caller) {
+        self.0.retain(|stranger| match (stranger.who, who) {
+            (Caller::Place(ip, _), Caller::Place(forgiven, _)) => ip != forgiven,
+            (one, other) => one != other,
+        });
     }
 
-    fn hushed(&mut self, now: Instant, ip: IpAddr, port: Option<u16>) -> Option<Hush> {
-        let stranger = self.0.iter_mut().find(|stranger| stranger.ip == ip && stranger.port == port && stranger.hush.is_some())?;
+    fn hushed(&mut self, now: Instant, who: Caller) -> Option<Hush> {
+        let stranger = self.0.iter_mut().find(|stranger| stranger.who == who && stranger.hush.is_some())?;
         let (hush, quiet) = stranger.hush?;
         if now >= stranger.until {
             stranger.hush = None;
@@ -105,13 +120,8 @@ impl Strangers {
         Some(hush)
     }
 
-    fn knock(&mut self, now: Instant, ip: IpAddr, port: Option<u16>, needed: u32, window: Duration) -> Knock {
-        if let Some(hush) = self.hushed(now, ip, port)
-            && port.is_none()
-        {
-            return Knock::Hushed(hush);
-        }
-        let at = self.at(now, ip, port);
+    fn knock(&mut self, now: Instant, who: Caller, needed: u32, window: Duration) -> Knock {
+        let at = self.at(now, who);
         let stranger = &mut self.0[at];
         if stranger.count == 0 || now.saturating_duration_since(stranger.since) > window {
             (stranger.since, stranger.count) = (now, 0);
@@ -126,11 +136,11 @@ impl Strangers {
     }
 
     /// The index of an entry, made anew if need be; a hushed one is the last to be pushed out.
-    fn at(&mut self, now: Instant, ip: IpAddr, port: Option<u16>) -> usize {
-        if let Some(at) = self.0.iter().position(|stranger| stranger.ip == ip && stranger.port == port) {
+    fn at(&mut self, now: Instant, who: Caller) -> usize {
+        if let Some(at) = self.0.iter().position(|stranger| stranger.who == who) {
             return at;
         }
-        let new = Stranger { ip, port, since: now, count: 0, last: now, hush: None, until: now };
+        let new = Stranger { who, since: now, count: 0, last: now, hush: None, until: now };
         if self.0.len() < STRANGERS_MAX {
             self.0.push(new);
             return self.0.len() - 1;
@@ -148,6 +158,14 @@ mod tests {
 
     fn at(text: &str) -> SocketAddr {
         text.parse().expect(text)
+    }
+
+    fn place(from: SocketAddr) -> Caller {
+        Caller::Place(from.ip(), Some(from.port()))
+    }
+
+    fn anywhere(text: &str) -> Caller {
+        Caller::Place(at(text).ip(), None)
     }
 
     const DECLINED: Hush = Hush { word: CallWord::Declined, leg: 7 };
@@ -171,7 +189,7 @@ mod tests {
         let mut strangers = Strangers::default();
         let start = Instant::now();
         let quiet = Duration::from_secs(60);
-        strangers.hush(start, (at("10.0.0.1:1").ip(), None), DECLINED, Quiet::While(quiet));
+        strangers.hush(start, anywhere("10.0.0.1:1"), DECLINED, Quiet::While(quiet));
         let mut now = start;
         for _ in 0..1_000 {
             now += Duration::from_secs(1);
@@ -187,19 +205,19 @@ mod tests {
         let mut strangers = Strangers::default();
         let (now, caller) = (Instant::now(), at("10.0.0.1:5005"));
         let hush = Hush { word: CallWord::Ended, leg: 7 };
-        strangers.hush(now, (caller.ip(), Some(5005)), hush, Quiet::While(Duration::from_secs(60)));
-        assert_eq!(strangers.knock_call(now, caller, 7), Knock::Hushed(hush));
+        strangers.hush(now, place(caller), hush, Quiet::While(Duration::from_secs(60)));
+        assert_eq!(strangers.knock_call(now, place(caller), 7), Knock::Hushed(hush));
         assert_eq!(strangers.knock_media(now, caller), Knock::Hushed(hush));
-        assert_eq!(strangers.knock_call(now, caller, 8), Knock::Counted);
-        assert_eq!(strangers.knock_call(now, caller, 8), Knock::Rings);
-        assert_eq!(strangers.knock_call(now, at("10.0.0.1:5006"), 7), Knock::Counted, "another one behind the same address");
+        assert_eq!(strangers.knock_call(now, place(caller), 8), Knock::Counted);
+        assert_eq!(strangers.knock_call(now, place(caller), 8), Knock::Rings);
+        assert_eq!(strangers.knock_call(now, place(at("10.0.0.1:5006")), 7), Knock::Counted, "another one behind the same address");
     }
 
     #[test]
     fn a_crowd_of_strangers_takes_no_more_room_than_a_few() {
         let mut strangers = Strangers::default();
         let start = Instant::now();
-        strangers.hush(start, (at("10.0.0.1:1").ip(), None), DECLINED, Quiet::For(Duration::from_secs(3_600)));
+        strangers.hush(start, anywhere("10.0.0.1:1"), DECLINED, Quiet::For(Duration::from_secs(3_600)));
         for n in 0..100_000u32 {
             let ip = IpAddr::V4((0x0b00_0000 + n).into());
             strangers.knock_media(start + Duration::from_micros(u64::from(n)), SocketAddr::new(ip, 9));

@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use super::{Alarm, App, Effect, MISSED_MAX, Missed, Mode, PeerInfo, Tone};
-use crate::engine::{CallState, Notice, Reason};
+use crate::engine::{CallState, Notice, Reason, Sealed};
 use crate::ui::action::Action;
 use crate::ui::keymap::{self, Context};
 use crate::ui::text;
@@ -20,7 +20,7 @@ impl App {
                 let name = text::clean(&name);
                 self.with_peer(id, |peer| peer.name = Some(name).filter(|name| !name.trim().is_empty()));
             }
-            Notice::Sealed { id, sealed } => self.with_peer(id, |peer| (peer.sealed, peer.unsealed) = (Some(sealed), None)),
+            Notice::Sealed { id, sealed } => self.seal(id, sealed, now),
             Notice::Unsealed { id, met } => {
                 self.with_peer(id, |peer| peer.unsealed = Some(met));
                 self.say(&self.unsealed_words(id, met), Tone::Problem, now);
@@ -73,6 +73,16 @@ impl App {
             // The snapshot says these.
             Notice::VoiceActivation(_) => {}
             Notice::PeerFormat { .. } | Notice::OnAir(_) | Notice::Microphone(_) | Notice::Stats | Notice::Known(_) => {}
+        }
+    }
+
+    fn seal(&mut self, id: PeerId, sealed: Sealed, now: Instant) {
+        let before = self.sealed(id).map(|before| before.sas);
+        let is_other = before.is_some_and(|sas| sas != sealed.sas) && !sealed.verified;
+        self.with_peer(id, |peer| (peer.sealed, peer.unsealed) = (Some(sealed), None));
+        if is_other {
+            let name = self.name(id);
+            self.say(&format!("The four words of {name} have changed: it was started again, or somebody interferes."), Tone::Problem, now);
         }
     }
 

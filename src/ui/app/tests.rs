@@ -303,6 +303,16 @@ fn read_words(app: &mut App, snapshot: &mut Snapshot) {
 }
 
 #[test]
+fn words_that_change_in_a_call_are_told() {
+    let (mut app, snapshot) = in_call();
+    let sealed = |sas, verified| Notice::Sealed { id: fake::id(0), sealed: Sealed { sas, ..fake::sealed(None, verified) } };
+    for (notice, says) in [(sealed(1, false), false), (sealed(1, false), false), (sealed(2, true), false), (sealed(3, false), true)] {
+        app.handle_notice(notice, snapshot.now);
+        assert_eq!(app.message().is_some_and(|message| message.text.contains("words of alice have changed")), says);
+    }
+}
+
+#[test]
 fn nobody_is_verified_whose_words_nobody_can_have_read() {
     let (mut app, mut snapshot) = in_call();
     app.handle_notice(Notice::Sealed { id: fake::id(0), sealed: fake::sealed(None, false) }, snapshot.now);
