@@ -143,6 +143,7 @@ fn the_sender_path_allocates_nothing() {
             expected_loss_percent: 5,
             seal: Seal::default(),
             steady_bytes,
+            from_next_spurt: false,
         };
         uplink.handle_plan(peer(0), Some(plan.clone()));
         uplink.handle_plan(peer(1), Some(SendPlan { ssrc: Ssrc(8), ..plan }));

@@ -40,6 +40,8 @@ pub struct SendPlan {
     pub seal: Seal,
     /// Whether anybody talks or not, a datagram of so many bytes before it is sealed leaves for each frame; 0: as it comes.
     pub steady_bytes: usize,
+    /// The stream begins with the next talk spurt: what is being said now is for a call that was to be sealed.
+    pub from_next_spurt: bool,
 }
 
 /// Bytes of each datagram of a private flow, before it is sealed: room for a packet with its copies, or for as many packets without

@@ -41,6 +41,8 @@ struct Slot {
     counts: SentCounts,
     /// The peer has had the first packet of the present spurt.
     in_spurt: bool,
+    /// Nothing goes there before the next spurt.
+    waits: bool,
     resends: Resends,
     /// What waits for its time, if the flow is private.
     steady: Steady,
@@ -112,6 +114,7 @@ impl<E: Speak> Uplink<E> {
             slot.resends = Resends::new(Seq(self.rng.random()));
             slot.time_zero = RtpTime(self.rng.random());
             slot.begin_spurt();
+            slot.waits = plan.from_next_spurt;
         }
         slot.plan = Some(plan);
         self.retune();
@@ -160,7 +163,10 @@ impl<E: Speak> Uplink<E> {
         }
         let leaves = spurt.handle(frame, captured, on_air, &mut |leaving| {
             if leaving.first {
-                slots.iter_mut().for_each(Slot::begin_spurt);
+                slots.iter_mut().for_each(|slot| {
+                    slot.begin_spurt();
+                    slot.waits = false;
+                });
             }
             if wants_rtp && voice.handle(&leaving) {
                 send_voice(slots, voice, send);
@@ -226,13 +232,13 @@ fn frame_samples(frame_ms: u32) -> usize {
 }
 
 fn planned(slots: &mut [Slot; MAX_PEERS]) -> impl Iterator<Item = (PeerId, &mut Slot)> {
-    PeerId::all().zip(slots).filter(|(_, slot)| slot.plan.is_some())
+    PeerId::all().zip(slots).filter(|(_, slot)| slot.plan.is_some() && !slot.waits)
 }
 
 /// The newest packet to every peer that takes RTP.
 fn send_voice<E: Speak>(slots: &mut [Slot; MAX_PEERS], voice: &Voice<E>, send: &mut impl FnMut(PeerId, SocketAddr, &[u8])) {
     for (id, slot) in planned(slots) {
-        let Slot { plan: Some(plan), seq, time_zero, counts, in_spurt, resends, steady } = slot else { continue };
+        let Slot { plan: Some(plan), seq, time_zero, counts, in_spurt, resends, steady, .. } = slot else { continue };
         if plan.format == Format::Pcm {
             continue;
         }

@@ -53,12 +53,16 @@ pub fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let name = path.file_name().ok_or(io::ErrorKind::InvalidInput)?.to_string_lossy();
     let draft = folder.join(format!(".{name}.{}", std::process::id()));
     let result = write_draft(&draft, bytes).and_then(|()| fs::rename(&draft, &path));
-    // So that it is there after a power cut, too. Not every system can do this to a folder.
-    let _ = File::open(folder).and_then(|folder| folder.sync_all());
+    sync_folder(folder);
     if result.is_err() {
         let _ = fs::remove_file(&draft);
     }
     result
+}
+
+/// What was made or replaced in the folder is there after a power cut, too. Not every system can do this to a folder.
+pub fn sync_folder(folder: &Path) {
+    let _ = File::open(folder).and_then(|folder| folder.sync_all());
 }
 
 fn write_draft(draft: &Path, bytes: &[u8]) -> io::Result<()> {

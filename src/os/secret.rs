@@ -30,9 +30,18 @@ pub fn read(what: &str, path: &Path, max: usize, forbidden: Forbidden) -> Result
         Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => return Ok(None),
         Err(error) => return Err(failed(error)),
     };
-    if others_may(&file, forbidden).map_err(failed)? {
-        let act = if forbidden == Forbidden::Read { "read" } else { "changed" };
-        return Err(format!("The {what} {shown} can be {act} by others, and is not used. Say: chmod 600 {shown}"));
+    match others_may(&file, path, forbidden).map_err(failed)? {
+        None => {}
+        Some(Others::Touch) => {
+            let act = if forbidden == Forbidden::Read { "read" } else { "changed" };
+            return Err(format!("The {what} {shown} can be {act} by others, and is not used. Say: chmod 600 {shown}"));
+        }
+        Some(Others::Own) => {
+            return Err(format!("The {what} {shown} belongs to another user, and is not used: copy it, and use the copy."));
+        }
+        Some(Others::Replace) => {
+            return Err(format!("Others can replace the {what} {shown}: everybody may write to its folder. It is not used: move it."));
+        }
     }
     // Room for all of it at once: a buffer that grows leaves copies behind.
     let mut bytes = Zeroizing::new(Vec::with_capacity(max + 1));
@@ -52,17 +61,40 @@ pub fn read(what: &str, path: &Path, max: usize, forbidden: Forbidden) -> Result
     Ok(Some(bytes))
 }
 
+/// What others can do with a file.
+#[cfg_attr(not(unix), expect(dead_code, reason = "rights are kept in another way there"))]
+enum Others {
+    Touch,
+    Own,
+    Replace,
+}
+
 #[cfg(unix)]
-fn others_may(file: &File, forbidden: Forbidden) -> io::Result<bool> {
+fn others_may(file: &File, path: &Path, forbidden: Forbidden) -> io::Result<Option<Others>> {
     use std::os::unix::fs::MetadataExt;
+    const EVERYBODY_WRITES: u32 = 0o002;
+    // In /tmp and its like nobody can move what is another's.
+    const STICKY: u32 = 0o1000;
     let bits = if forbidden == Forbidden::Read { 0o066 } else { 0o022 };
-    Ok(file.metadata()?.mode() & bits != 0)
+    let there = file.metadata()?;
+    if there.mode() & bits != 0 {
+        return Ok(Some(Others::Touch));
+    }
+    let us = rustix::process::geteuid().as_raw();
+    if us != 0 && there.uid() != us && there.uid() != 0 {
+        return Ok(Some(Others::Own));
+    }
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let mode = fs::metadata(folder)?.mode();
+    // What is no file (a pipe of the shell's, `/dev/stdin`) lies in no folder of ours.
+    let is_open = there.is_file() && mode & EVERYBODY_WRITES != 0 && mode & STICKY == 0;
+    Ok(is_open.then_some(Others::Replace))
 }
 
 /// Windows keeps rights in another way; a profile's folders are their owner's there.
 #[cfg(not(unix))]
-fn others_may(_: &File, _: Forbidden) -> io::Result<bool> {
-    Ok(false)
+fn others_may(_: &File, _: &Path, _: Forbidden) -> io::Result<Option<Others>> {
+    Ok(None)
 }
 
 /// Makes a file that was not there, whole or not at all, readable by its owner only. `false`: there is one already, and it is as it
@@ -71,16 +103,24 @@ fn others_may(_: &File, _: Forbidden) -> io::Result<bool> {
 /// # Errors
 /// It cannot be written.
 pub fn create(path: &Path, bytes: &[u8]) -> io::Result<bool> {
+    // Where nothing can be locked, a link still takes nobody's place.
+    let _lock = Lock::take(path);
     let draft = path.with_extension(format!("new.{}", std::process::id()));
     files::write_whole(&draft, bytes)?;
     let made = match fs::hard_link(&draft, path) {
         Ok(()) => Ok(true),
-        Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(false),
+        Err(error) if error.kind() == ErrorKind::AlreadyExists && path.exists() => Ok(false),
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => {
+            Err(io::Error::new(ErrorKind::NotFound, format!("{} is a link to a file that is not there", path.display())))
+        }
         // A file system without links: the draft itself becomes the file.
         Err(_) if !path.exists() => return fs::rename(&draft, path).map(|()| true),
         Err(error) => Err(error),
     };
     fs::remove_file(&draft)?;
+    if let Some(folder) = path.parent() {
+        files::sync_folder(folder);
+    }
     made
 }
 
@@ -162,7 +202,46 @@ mod tests {
         assert!(create(&path, b"first").expect("made"));
         assert!(!create(&path, b"second").expect("there"));
         assert_eq!(fs::read(&path).expect("there"), b"first");
-        assert_eq!(fs::read_dir(path.parent().expect("folder")).expect("listed").count(), 1, "no draft is left");
+        let others = fs::read_dir(path.parent().expect("folder")).expect("listed").map(|entry| entry.expect("listed").file_name());
+        assert_eq!(others.filter(|name| name != "key.lock").count(), 1, "no draft is left");
         assert!(read("key file", &path, 100, Forbidden::Read).is_ok_and(|bytes| bytes.is_some()), "for its owner only");
+    }
+
+    #[test]
+    fn of_many_who_make_it_at_once_one_does_and_all_read_the_same() {
+        let folder = tempfile::tempdir().expect("folder");
+        let path = folder.path().join("key");
+        let barrier = std::sync::Barrier::new(8);
+        let made: Vec<(bool, Vec<u8>)> = std::thread::scope(|scope| {
+            let make = |n: u8| {
+                let (path, barrier) = (&path, &barrier);
+                scope.spawn(move || {
+                    barrier.wait();
+                    let is_ours = create(path, &[n; 40]).expect("made, or there");
+                    (is_ours, fs::read(path).expect("there"))
+                })
+            };
+            let threads: Vec<_> = (0..8).map(make).collect();
+            threads.into_iter().map(|thread| thread.join().expect("made")).collect()
+        });
+        assert_eq!(made.iter().filter(|(is_ours, _)| *is_ours).count(), 1);
+        assert!(made.iter().all(|(_, bytes)| *bytes == made[0].1 && bytes.len() == 40));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn what_everybody_can_replace_and_a_link_to_nowhere_are_no_key() {
+        let folder = tempfile::tempdir().expect("folder");
+        let open = folder.path().join("open");
+        fs::create_dir(&open).expect("made");
+        let path = open.join("key");
+        assert!(create(&path, b"secret").expect("made"));
+        chmod(&open, 0o777);
+        assert!(read("key file", &path, 100, Forbidden::Read).is_err_and(|refusal| refusal.contains("Others can replace")));
+        chmod(&open, 0o1777);
+        assert!(read("key file", &path, 100, Forbidden::Read).is_ok());
+        let link = folder.path().join("link");
+        std::os::unix::fs::symlink(folder.path().join("nowhere"), &link).expect("linked");
+        assert!(create(&link, b"secret").is_err_and(|error| error.to_string().contains("a link to a file that is not there")));
     }
 }

@@ -172,9 +172,9 @@ fn a_stranger_cannot_tell_whether_there_is_a_call() {
 }
 
 /// Several strangers at once, the fourth of whom is told nothing, whether the call is full or there is none; and a peer that is
-/// known, which may be told that we are busy.
+/// known, which rings beside them, or may be told that we are busy.
 #[test]
-fn who_is_known_is_told_busy_and_strangers_ring_three_at_once_seen_or_not() {
+fn who_is_known_rings_or_is_told_busy_and_strangers_ring_three_at_once_seen_or_not() {
     for full in [false, true] {
         let mut world = World::new(7, Link::LAN);
         world.add(B, |config| {
@@ -197,8 +197,8 @@ fn who_is_known_is_told_busy_and_strangers_ring_three_at_once_seen_or_not() {
         let mut friend = Rogue::call(&mut world, "10.2.0.9:5005", 90);
         friend.say(&mut world, &words(CallWord::Calling, 0));
         friend.run(&mut world, Duration::from_millis(50));
-        assert_eq!(friend.word, Some(CallWord::Busy), "full: {full}");
-        assert_eq!(world.nodes[0].rings(), if full { 0 } else { 3 });
+        assert_eq!(friend.word, Some(if full { CallWord::Busy } else { CallWord::Ringing }), "full: {full}");
+        assert_eq!(world.nodes[0].rings(), if full { 0 } else { 4 });
     }
 }
 

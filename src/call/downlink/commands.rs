@@ -293,6 +293,8 @@ impl Downlink {
             expected_loss_percent: choice.expected_loss_percent,
             seal,
             steady_bytes: if choice.reason == SendReason::Private { steady_bytes(choice.bitrate, choice.frame_ms) } else { 0 },
+            // It was to be sealed, and fell to the clear by the user's word.
+            from_next_spurt: peer.format != Format::Sealed && peer.sealing.called.is_some(),
         };
         let Some(peer) = self.peer_mut(id) else { return };
         peer.chosen = Some(choice);

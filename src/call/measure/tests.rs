@@ -132,6 +132,7 @@ fn no_sound_of_the_microphone_leaves_before_within_or_after_a_measurement() {
             expected_loss_percent: 0,
             seal: Seal::Clear,
             steady_bytes,
+            from_next_spurt: false,
         };
         uplink.handle_plan(PeerId::new(0).expect("a slot"), Some(plan));
         let (start, mut left) = (Instant::now(), 0);

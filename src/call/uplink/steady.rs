@@ -152,6 +152,7 @@ mod tests {
                 // So that the test can look inside.
                 seal: Seal::Clear,
                 steady_bytes: steady_bytes(bitrate, frame_ms),
+                from_next_spurt: false,
             };
             uplink.handle_plan(PeerId::new(0).expect("a slot"), Some(plan));
             Self { uplink, now: Instant::now(), sent: Vec::new() }

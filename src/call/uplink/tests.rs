@@ -28,6 +28,7 @@ fn plan(address: &str, format: Format) -> SendPlan {
         expected_loss_percent: 0,
         seal: Seal::Clear,
         steady_bytes: 0,
+        from_next_spurt: false,
     }
 }
 
