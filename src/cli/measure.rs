@@ -7,7 +7,7 @@ use clap::{ArgMatches, Args, FromArgMatches};
 use super::{Cli, Invocation, Job, Options, Refusal, Start, command, conflict, passphrase_of, values};
 use crate::config::{Config, ConfigError};
 use crate::engine::command::MEASURE_TRIALS;
-use crate::engine::{AutoAnswer, CommandInput, Settings};
+use crate::engine::{AutoAnswer, CommandInput, EarconChoice, Settings};
 use crate::ui::plain::Measurement;
 use crate::units::Format;
 
@@ -48,6 +48,8 @@ pub fn parse(args: &[OsString], typed: &ArgMatches, load: impl FnOnce() -> Resul
         open_on_answer: false,
         allow_unsealed: false,
         answer_measure: false,
+        // Nobody sits there to hear them.
+        earcons: EarconChoice::Off,
         commands: CommandInput::None,
         run_for: None,
         ctl: false,

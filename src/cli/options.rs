@@ -9,7 +9,7 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 use tracing::level_filters::LevelFilter;
 
 use super::values;
-use crate::engine::{AutoAnswer, CommandInput, DelayBounds, RecordFormat, Settings, VoiceTuning};
+use crate::engine::{AutoAnswer, CommandInput, DelayBounds, EarconChoice, RecordFormat, Settings, VoiceTuning};
 use crate::os::files;
 use crate::ui::{ThemeChoice, UiOptions};
 use crate::units::{DEFAULT_PORT, Format};
@@ -79,6 +79,13 @@ pub struct Options {
     /// The files of a call begin together and stay aligned in time. Of this side only what is sent is recorded, nothing that is said
     /// off air or muted. The peers of sealed calls are told.
     #[arg(long, help_heading = "Sound", value_name = "DIR")]
+    /// Short sounds, heard on this side alone: off, calls (it rings, is answered, ends, fails) or all (key-up and key-down too)
+    ///
+    /// They follow volume and deafen. With "all" and a loudspeaker instead of a headset the open microphone hears the clicks, and so
+    /// does the peer. The command earcons changes it in a call.
+    #[arg(long, help_heading = "Sound", value_name = "WHICH", default_value = "calls",
+        value_parser = PossibleValuesParser::new(["off", "calls", "all"]).map(|name| values::earcons(&name)))]
+    earcons: EarconChoice,
     record: Option<PathBuf>,
     /// Where the key r and the command "record on" write; that of --record, else "voicetui" in the music folder, if not given
     ///
@@ -247,6 +254,7 @@ impl Options {
             voice: VoiceTuning { sensitivity: self.voice_sensitivity, hang_ms: self.voice_hang },
             auto_answer: self.auto_answer,
             open_on_answer: self.open_on_answer,
+            earcons: self.earcons,
             allow_unsealed: self.allow_unsealed,
             private: self.private,
             answer_measure: self.answer_measure,

@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv6Addr};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::{DelayBounds, RecordFormat, VoiceTuning};
+use super::{DelayBounds, EarconChoice, RecordFormat, VoiceTuning};
 use crate::os::files::recordings_dir;
 use crate::units::{DEFAULT_PORT, Format};
 
@@ -46,6 +46,7 @@ pub struct Settings {
     /// Of the playout.
     pub delay: DelayBounds,
     /// Microphone open in calls that this side places.
+    pub earcons: EarconChoice,
     pub open: bool,
     /// Voice activation in calls that this side places.
     pub voice_activation: bool,
@@ -94,6 +95,7 @@ impl Default for Settings {
             format: Format::default(),
             delay: DelayBounds::default(),
             open: false,
+            earcons: EarconChoice::default(),
             voice_activation: false,
             voice: VoiceTuning::default(),
             auto_answer: AutoAnswer::None,
