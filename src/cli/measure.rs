@@ -32,7 +32,7 @@ pub fn parse(args: &[OsString], typed: &ArgMatches, load: impl FnOnce() -> Resul
         }
     }
     let config = load()?;
-    let config = config.args().filter(|(key, _)| !matches!(*key, "plain" | "json")).map(|(_, arg)| arg.into());
+    let config = config.args_but_for(given).filter(|(key, _)| !matches!(*key, "plain" | "json")).map(|(_, arg)| arg.into());
     let merged = args.iter().take(2).cloned().chain(config).chain(args.iter().skip(2).cloned());
     let Some(Job::Measure(measure)) = Cli::from_arg_matches(&command().try_get_matches_from(merged)?)?.job else {
         return Err(conflict("\"measure\" comes first, then whom to measure, then options."));

@@ -38,7 +38,7 @@ fn every_notice() -> Vec<Notice> {
         is_default: true,
         detail: "1 channel".into(),
     };
-    let open = DeviceStatus::Open { name: "USB".into(), rate: 48_000, channels: 2, block: Some(240) };
+    let open = DeviceStatus::Open { name: "USB".into(), id: "alsa:usb".into(), rate: 48_000, channels: 2, block: Some(240) };
     vec![
         Notice::Listening { address: "[::]:5005".parse().expect("an address") },
         Notice::Peer { id, address: "workshop".into(), format: Format::Rtp, incoming: false },
@@ -59,6 +59,7 @@ fn every_notice() -> Vec<Notice> {
         Notice::VoiceActivation(false),
         Notice::MutedTalk,
         Notice::Devices(vec![device]),
+        Notice::DeviceOrder { direction: Direction::Input, order: vec!["usb".into(), "default".into()], used: 1 },
         Notice::Recording { files: vec!["a.wav".into()] },
         Notice::Recording { files: Vec::new() },
         Notice::Measured(Ok(trials())),
