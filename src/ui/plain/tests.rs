@@ -135,6 +135,7 @@ fn plain_lines_are_sentences_that_can_be_read_aloud() {
             "Voice activation ended.",
             "You are muted: the command mute off unmutes.",
             "alsa input \"hw:0\": USB, 1 channel, default.",
+            "Microphones, best first: usb, default; now default.",
             "Recording into a.wav.",
             "Recording ended.",
             "Measured: mouth to ear 30.9 ms (30.5 to 31.4), from the key to the ear 41.0 ms; 1 of 21 chirps lost.",

@@ -168,11 +168,10 @@ fn frames(count: usize, rate: u32) -> Duration {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use cpal::Sample;
     use std::sync::mpsc::channel;
 
     /// To a device and back; a step is the format's own, or a float's.
-    fn there_and_back<T: SizedSample + FromSample<f32>>(bits: i32)
+    fn there_and_back<T: SizedSample + FromSample<f32> + PartialEq>(bits: i32)
     where
         f32: FromSample<T>,
     {
@@ -182,7 +181,7 @@ mod tests {
             assert!((back - sample).abs() <= step, "{}: {sample} came back as {back}", T::FORMAT);
         }
         assert_eq!(heard(played::<T>(0.0)), 0.0, "{}: silence is silence", T::FORMAT);
-        assert_eq!(played::<T>(0.0), T::EQUILIBRIUM, "{}", T::FORMAT);
+        assert!(played::<T>(0.0) == T::EQUILIBRIUM, "{}", T::FORMAT);
         for loud in [1.0, 1.5, 40.0, f32::INFINITY] {
             assert!(heard(played::<T>(loud)) > 0.98, "{}: {loud} does not wrap", T::FORMAT);
             assert!(heard(played::<T>(-loud)) < -0.98, "{}: -{loud} does not wrap", T::FORMAT);
