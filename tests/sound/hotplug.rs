@@ -32,6 +32,16 @@ fn wait_playing_on(side: &Voicetui, name: &str, before: usize) {
     }
 }
 
+/// Waits for so many statistics more.
+fn wait_reports(side: &Voicetui, more: usize) {
+    let count = || side.events().iter().filter(|event| event["event"] == "stats").count();
+    let (deadline, enough) = (Instant::now() + Duration::from_secs(20), count() + more);
+    while count() < enough {
+        assert!(Instant::now() < deadline, "no statistics");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
 fn survives_its_server(host: &str) {
     let (here, there) = (tempfile::tempdir().expect("a directory"), tempfile::tempdir().expect("a directory"));
     let Some(card) = Pulse::start(here.path()) else { return };
@@ -85,6 +95,8 @@ fn the_better_loudspeaker_is_taken_when_it_is_plugged_in_and_left_when_it_is_pul
         let before = a.events().len();
         let module = card.plug("headset");
         wait_playing_on(&a, "headset", before);
+        // Noticed is only what a look has seen while it played: six reports, a second apart, are three looks.
+        wait_reports(&a, 6);
         let before = a.events().len();
         card.unplug(&module);
         wait_playing_on(&a, "ear", before);
