@@ -2,6 +2,7 @@
 
 pub mod chirp;
 pub mod codec;
+pub mod earcon;
 pub mod gate;
 pub mod limiter;
 pub mod meter;

@@ -226,7 +226,7 @@ where
     // The config file's options first: the last one given counts.
     let config = load()?;
     let mode_given = given("plain") || given("json");
-    let settings = config.args().filter(|(key, _)| !(mode_given && matches!(*key, "plain" | "json")));
+    let settings = config.args_but_for(given).filter(|(key, _)| !(mode_given && matches!(*key, "plain" | "json")));
     let program = args.first().cloned().unwrap_or_else(|| "voicetui".into());
     let merged = std::iter::once(program).chain(settings.map(|(_, arg)| arg.into())).chain(args.into_iter().skip(1));
     let cli = Cli::from_arg_matches(&command().try_get_matches_from(merged)?)?;

@@ -21,12 +21,17 @@ const FILE_MAX: u64 = 1 << 20;
 /// Columns of the printed file.
 const WIDTH: usize = 100;
 
+/// Keys that take an array, as their options may be repeated.
+const SEVERAL: [&str; 2] = ["input", "output"];
+/// Values in an array.
+const VALUES_MAX: usize = 16;
+
 /// One key that is set.
 #[derive(Clone, PartialEq, Eq, Debug)]
 struct Entry {
     key: String,
-    /// The option that says the same, `--port=6000`.
-    arg: String,
+    /// The option that says the same, `--port=6000`; an array is several.
+    args: Vec<String>,
     /// As TOML writes it.
     value: String,
     line: usize,
@@ -109,16 +114,22 @@ impl Config {
         let mut entries = Vec::new();
         for (key, value) in table.get_ref() {
             let known = known_key(&keys, key.get_ref()).map_err(|reason| fail(Some(key.span()), reason))?;
-            let arg = known.arg(value.get_ref()).map_err(|reason| fail(Some(value.span()), reason))?;
+            let args = known.args(value.get_ref()).map_err(|reason| fail(Some(value.span()), reason))?;
             let (value, line) = (text[value.span()].to_owned(), line_of(text, key.span().start));
-            entries.push(Entry { key: known.name.clone(), arg, value, line });
+            entries.push(Entry { key: known.name.clone(), args, value, line });
         }
         Ok(Self { path: Some(path), entries })
     }
 
-    /// Each key that is set, and the option that says the same.
+    /// Each key that is set, and the option that says the same; a key with several values comes several times.
     pub fn args(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.entries.iter().map(|entry| (entry.key.as_str(), entry.arg.as_str()))
+        self.entries.iter().flat_map(|entry| entry.args.iter().map(|arg| (entry.key.as_str(), arg.as_str())))
+    }
+
+    /// The same without those that the command line says otherwise by being given at all: what may be repeated there would else
+    /// be added to the file's.
+    pub fn args_but_for(&self, given: impl Fn(&str) -> bool) -> impl Iterator<Item = (&str, &str)> {
+        self.args().filter(move |(key, _)| !(SEVERAL.contains(key) && given(key)))
     }
 
     /// The whole file with every key, its default and what it does; what is not set is commented out.
@@ -219,6 +230,19 @@ impl Key {
             _ => self.first.as_deref().unwrap_or(""),
         };
         example.to_owned()
+    }
+
+    /// The options that say `name = value`, one for each value of an array.
+    fn args(&self, value: &DeValue<'_>) -> Result<Vec<String>, String> {
+        match value {
+            DeValue::Array(values) if SEVERAL.contains(&self.name.as_str()) => {
+                if !(1..=VALUES_MAX).contains(&values.len()) {
+                    return Err(format!("{} takes 1 to {VALUES_MAX} values", self.name));
+                }
+                values.iter().map(|value| self.arg(value.get_ref())).collect()
+            }
+            value => Ok(vec![self.arg(value)?]),
+        }
     }
 
     /// The option that says `name = value`; the command line itself judges the value.

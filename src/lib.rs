@@ -6,7 +6,7 @@
 //! run.rs      what the command line asked for, done
 //! -- pure: no clock, thread, socket, device, terminal or randomness of their own
 //! units.rs    newtypes and sizes
-//! wire.rs     bytes <-> packets         audio.rs    frames: codec, mixer, resample, meter, gate, process, vad
+//! wire.rs     bytes <-> packets         audio.rs    frames: codec, mixer, earcon, resample, meter, gate, process, vad
 //! playout.rs  packets -> samples        talk.rs     key events -> a lease to be on air
 //! session.rs  one peer's keys           call.rs     frames -> datagrams; datagrams -> packets; states
 //! -- shell: thin, decides nothing

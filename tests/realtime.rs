@@ -6,11 +6,13 @@ use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 use voicetui::audio::codec::{Codec, DECODED_MAX, Decoder, Encode, OpusEncoder, OpusSettings};
+use voicetui::audio::earcon::Earcon;
 use voicetui::audio::process::Chain;
 use voicetui::audio::resample::{Puller, Resampler};
 use voicetui::audio::voice::{Tone, Voice};
@@ -18,7 +20,7 @@ use voicetui::audio::{Frame, SILENT_FRAME};
 use voicetui::call::{SendPlan, Uplink, UplinkConfig};
 use voicetui::engine::devices::{capture_callback, mic_ring, playback_callback};
 use voicetui::engine::playback::{Playback, PlaybackHandle};
-use voicetui::engine::{Controls, Meters, TAP_SAMPLES, TapReader, tap};
+use voicetui::engine::{Controls, EarconChoice, Meters, TAP_SAMPLES, TapReader, tap};
 use voicetui::os::sound::{BlockTime, StreamFormat};
 use voicetui::playout::{Config, Packet};
 use voicetui::session::Seal;
@@ -270,4 +272,27 @@ fn peers_come_and_go_without_the_callback_freeing_anything() {
     });
     assert_eq!(counted, 0);
     assert_eq!(ear.handle.drain(), 1);
+}
+
+#[test]
+fn earcons_are_played_without_allocation() {
+    let now = Instant::now();
+    let (meters, controls) = (Arc::new(Meters::new(now)), Arc::new(Controls::new(now)));
+    meters.out.running.store(true, Relaxed);
+    let (mut playback, _handle) = Playback::new(meters, controls.clone());
+    let (mut heard, mut out) = (0, [0.0; FRAME_SAMPLES]);
+    controls.set_earcons(EarconChoice::All);
+    let counted = allocations(|| {
+        for n in 0..700u32 {
+            controls.set_ringing(n < 400);
+            if n % 50 == 0 {
+                Earcon::ALL.into_iter().for_each(|earcon| controls.begin_earcon(earcon));
+            }
+            controls.set_deafened(n % 70 > 60);
+            playback.fill(&mut out, now + n * Duration::from_millis(10));
+            heard += usize::from(out.iter().any(|sample| *sample != 0.0));
+        }
+    });
+    assert_eq!(counted, 0);
+    assert!(heard > 100, "{heard}");
 }

@@ -7,7 +7,7 @@ use clap::{ArgMatches, Args, FromArgMatches};
 use super::{Cli, Invocation, Job, Options, Refusal, Start, command, conflict, passphrase_of, values};
 use crate::config::{Config, ConfigError};
 use crate::engine::command::MEASURE_TRIALS;
-use crate::engine::{AutoAnswer, CommandInput, Settings};
+use crate::engine::{AutoAnswer, CommandInput, EarconChoice, Settings};
 use crate::ui::plain::Measurement;
 use crate::units::Format;
 
@@ -32,7 +32,7 @@ pub fn parse(args: &[OsString], typed: &ArgMatches, load: impl FnOnce() -> Resul
         }
     }
     let config = load()?;
-    let config = config.args().filter(|(key, _)| !matches!(*key, "plain" | "json")).map(|(_, arg)| arg.into());
+    let config = config.args_but_for(given).filter(|(key, _)| !matches!(*key, "plain" | "json")).map(|(_, arg)| arg.into());
     let merged = args.iter().take(2).cloned().chain(config).chain(args.iter().skip(2).cloned());
     let Some(Job::Measure(measure)) = Cli::from_arg_matches(&command().try_get_matches_from(merged)?)?.job else {
         return Err(conflict("\"measure\" comes first, then whom to measure, then options."));
@@ -48,6 +48,8 @@ pub fn parse(args: &[OsString], typed: &ArgMatches, load: impl FnOnce() -> Resul
         open_on_answer: false,
         allow_unsealed: false,
         answer_measure: false,
+        // Nobody sits there to hear them.
+        earcons: EarconChoice::Off,
         commands: CommandInput::None,
         run_for: None,
         ctl: false,

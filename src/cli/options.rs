@@ -4,12 +4,12 @@ use std::net::{IpAddr, Ipv6Addr};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
+use clap::{ArgAction, Args};
 use tracing::level_filters::LevelFilter;
 
 use super::values;
-use crate::engine::{AutoAnswer, CommandInput, DelayBounds, RecordFormat, Settings, VoiceTuning};
+use crate::engine::{AutoAnswer, CommandInput, DelayBounds, EarconChoice, RecordFormat, Settings, VoiceTuning};
 use crate::os::files;
 use crate::ui::{ThemeChoice, UiOptions};
 use crate::units::{DEFAULT_PORT, Format};
@@ -54,17 +54,22 @@ pub struct Options {
     #[arg(long, help_heading = "Way of running")]
     pub sdp: bool,
 
-    /// Microphone: default, a device of "voicetui devices", or a virtual one
+    /// Microphone: default, a device of "voicetui devices", or a virtual one; several, best first
     ///
     /// A card's channel follows a #: default#2 hears the second one alone, NAME#3,4 the mean of two. Without, all are mixed.
     /// Virtual ones: wav:FILE (played once), wav-loop:FILE, tone or tone:HZ, voice (a built-in synthetic talker), silence.
-    #[arg(long, help_heading = "Sound", value_name = "DEVICE", default_value = "default", value_parser = values::text)]
-    input: String,
-    /// Loudspeaker: default, a device of "voicetui devices", wav:FILE, or null
+    /// Given several times (in the config file: an array, best first), the first that is there is used, also when it is plugged in
+    /// during a call; default comes after all of them, unless a virtual one ends the order.
+    #[arg(long, help_heading = "Sound", value_name = "DEVICE", default_value = "default", value_parser = values::text,
+        action = ArgAction::Append)]
+    input: Vec<String>,
+    /// Loudspeaker: default, a device of "voicetui devices", wav:FILE, or null; several, best first
     ///
     /// A card's channel follows a #: default#1 plays on the first one alone, NAME#1,3 on two. Without, on all.
-    #[arg(long, help_heading = "Sound", value_name = "DEVICE", default_value = "default", value_parser = values::text)]
-    output: String,
+    /// Given several times, as --input.
+    #[arg(long, help_heading = "Sound", value_name = "DEVICE", default_value = "default", value_parser = values::text,
+        action = ArgAction::Append)]
+    output: Vec<String>,
     /// Audio host, of those built in; the first that has devices if not given
     #[arg(long, help_heading = "Sound", value_name = "HOST", value_parser = values::host_parser())]
     host: Option<String>,
@@ -74,6 +79,13 @@ pub struct Options {
     /// low ceiling costs gaps where the network is worse than that; the command delay changes it in a call.
     #[arg(long, help_heading = "Sound", value_name = "MS", default_value = "auto", value_parser = values::delay)]
     delay: DelayBounds,
+    /// Short sounds, heard on this side alone: off, calls (it rings, is answered, ends, fails) or all (key-up and key-down too)
+    ///
+    /// They follow volume and deafen. With "all" and a loudspeaker instead of a headset the open microphone hears the clicks, and so
+    /// does the peer. The command earcons changes it in a call.
+    #[arg(long, help_heading = "Sound", value_name = "WHICH", default_value = "calls",
+        value_parser = PossibleValuesParser::new(["off", "calls", "all"]).map(|name| values::earcons(&name)))]
+    earcons: EarconChoice,
     /// Record every call into this directory: a file of what is sent, one for each peer heard, and their mix
     ///
     /// The files of a call begin together and stay aligned in time. Of this side only what is sent is recorded, nothing that is said
@@ -242,6 +254,7 @@ impl Options {
             port: self.port,
             format: self.format,
             delay: self.delay,
+            earcons: self.earcons,
             open: self.open,
             voice_activation: self.voice_activation,
             voice: VoiceTuning { sensitivity: self.voice_sensitivity, hang_ms: self.voice_hang },

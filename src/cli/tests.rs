@@ -55,7 +55,7 @@ fn every_option_reaches_its_setting() {
     let start = start(all);
     let settings = start.settings;
     assert_eq!((settings.commands, settings.ctl, settings.run_for), (CommandInput::None, false, Some(Duration::from_secs(90))));
-    assert_eq!((settings.input.as_str(), settings.output.as_str(), settings.name.as_str()), ("voice", "null", "me"));
+    assert_eq!((settings.input.join("+"), settings.output.join("+"), settings.name.as_str()), ("voice".into(), "null".into(), "me"));
     assert_eq!((settings.record, settings.record_dir), (Some(PathBuf::from("tapes")), PathBuf::from("tapes")));
     let recording = self::start("--record tapes --record-dir asked --record-format opus").settings;
     assert_eq!((recording.record, recording.record_dir), (Some(PathBuf::from("tapes")), PathBuf::from("asked")));

@@ -7,7 +7,7 @@ use clap::builder::PossibleValuesParser;
 use tracing::level_filters::LevelFilter;
 
 use crate::call::Address;
-use crate::engine::{AutoAnswer, DelayBounds, VoiceTuning};
+use crate::engine::{AutoAnswer, DelayBounds, EarconChoice, VoiceTuning};
 use crate::ui::ThemeChoice;
 use crate::units::Format;
 
@@ -59,6 +59,10 @@ pub fn auto_answer(whose: &str) -> AutoAnswer {
         "all" => AutoAnswer::All,
         _ => AutoAnswer::None,
     }
+}
+
+pub fn earcons(which: &str) -> EarconChoice {
+    which.parse().unwrap_or_default()
 }
 
 pub fn theme(name: &str) -> ThemeChoice {

@@ -86,6 +86,17 @@ fn the_command_line_wins() {
 }
 
 #[test]
+fn an_array_is_an_order_and_the_command_line_puts_its_own_in_its_place() {
+    let text = "input = ['usb', \"card#2\"]\noutput = 'hdmi'";
+    let settings = started_with(text, &["--output", "a", "--output", "b"]).settings;
+    assert_eq!((settings.input, settings.output), (vec!["usb".into(), "card#2".to_string()], vec!["a".into(), "b".to_string()]));
+    assert_eq!(started_with(text, &[]).settings.output, ["hdmi"]);
+    let printed = parse(text).expect("valid").print();
+    assert!(printed.contains("default: \"default\"\ninput = ['usb', \"card#2\"]\n"), "{printed}");
+    assert_eq!(parse(&printed).expect("reads back").args().count(), 3);
+}
+
+#[test]
 fn a_wrong_line_is_refused_with_its_number_and_the_reason() {
     for (text, message) in [
         ("port = 6000\nprot = 1", "/c/config.toml, line 2: there is no key prot; did you mean port?"),
@@ -100,6 +111,9 @@ fn a_wrong_line_is_refused_with_its_number_and_the_reason() {
         ("name = '''a\nb'''", "/c/config.toml, line 1: name cannot be \"a\\nb\": a name has 1 to 64 bytes and no control characters"),
         ("# x\nframe = 15", "/c/config.toml, line 2: frame cannot be 15: possible are 10, 20"),
         ("port = [1]", "/c/config.toml, line 1: port takes one value, such as 5005"),
+        ("input = []", "/c/config.toml, line 1: input takes 1 to 16 values"),
+        ("input = ['a', true]", "/c/config.toml, line 1: input takes one value, such as \"default\""),
+        ("name = ['a']", "/c/config.toml, line 1: name takes one value, such as \"Front door\""),
         ("[port]\nx = 1", "/c/config.toml, line 1: port takes one value, such as 5005"),
         ("open = true\nopen = false", "/c/config.toml, line 2: duplicate key"),
     ] {

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::controls::MAX_VOLUME_PERCENT;
-use super::{DelayBounds, VoiceTuning};
+use super::{DelayBounds, EarconChoice, VoiceTuning};
 use crate::call::trust::{Edit, Who};
 use crate::call::{Address, PublicKey};
 use crate::units::{Format, PeerId};
@@ -83,6 +83,8 @@ pub enum Command {
     },
     /// What the playout delay of every peer may be.
     Delay(DelayBounds),
+    /// Which earcons are heard.
+    Earcons(EarconChoice),
     /// Measures the delay of a call, with so many trials; a [`super::Notice::Measured`] says what came of it.
     Measure {
         target: Target,
@@ -110,7 +112,7 @@ pub enum Command {
 pub const WORDS: &str = "call ADDRESS [sealed|rtp|pcm], hangup [PEER], answer [PEER], decline [PEER], admit [PEER], block [PEER], \
     clear [PEER], verify [PEER], unverify [PEER], unblock NAME, ring NAME, forget NAME, rename NAME NEW, peers, reread, talk on|off|toggle, \
     open on|off|toggle, voice on|off|toggle, sensitivity 5-95, hang 100-2000, \
-    mute on|off|toggle, deafen on|off|toggle, volume [PEER] 0-200, delay auto|MS|MIN..MAX, measure [PEER], \
+    mute on|off|toggle, deafen on|off|toggle, volume [PEER] 0-200, delay auto|MS|MIN..MAX, earcons off|calls|all, measure [PEER], \
     answer-measure on|off|toggle, stats, record on|off|toggle, dump FILE, \
     input DEVICE, output DEVICE, host HOST, devices, quit";
 
@@ -162,6 +164,7 @@ impl Command {
             "dump" => Ok(Self::Dump(value(word, rest, "the file to write")?.into())),
             "volume" => parse_volume(rest),
             "delay" => rest.parse().map(Self::Delay).map_err(|error: String| refused(word, &error)),
+            "earcons" => rest.parse().map(Self::Earcons).map_err(|error: String| refused(word, &error)),
             "measure" => Ok(Self::Measure { target: target(rest), trials: MEASURE_TRIALS }),
             "answer-measure" => Ok(Self::AnswerMeasure(switch(word, rest)?)),
             "input" => Ok(Self::Input(value(word, rest, "a device of \"devices\", or default")?)),
@@ -278,6 +281,7 @@ mod tests {
             ("volume 80", Command::Volume { target: Target::All, percent: 80 }),
             ("volume Front door 150%", Command::Volume { target: named("Front door"), percent: 150 }),
             ("delay 40..", Command::Delay(DelayBounds { min_ms: 40, ..DelayBounds::default() })),
+            ("earcons all", Command::Earcons(EarconChoice::All)),
             ("measure workshop", Command::Measure { target: named("workshop"), trials: 20 }),
             ("answer-measure on", Command::AnswerMeasure(Switch::On)),
             ("stats", Command::Stats),
@@ -315,6 +319,7 @@ mod tests {
             ("rename a b c", "and a new one"),
             ("peers all", "stands alone"),
             ("dump", "the file to write"),
+            ("earcons on", "off, calls or all"),
             ("delay", "a delay is auto, MS,"),
             ("delay 90..20", "20..90"),
             ("input", "\"devices\""),

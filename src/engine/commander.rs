@@ -51,6 +51,10 @@ impl Commander {
                 self.controls.set_delay(bounds);
                 Ok(())
             }
+            Command::Earcons(choice) => {
+                self.controls.set_earcons(choice);
+                Ok(())
+            }
             Command::Deafen(switch) => {
                 self.controls.set_deafened(switch.apply(self.controls.deafened()));
                 Ok(())

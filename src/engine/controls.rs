@@ -3,7 +3,8 @@
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
-use super::DelayBounds;
+use super::{DelayBounds, EarconChoice};
+use crate::audio::earcon::{Earcon, Earcons};
 use crate::audio::vad::Tuning;
 use crate::call::Phase;
 use crate::units::{MAX_PEERS, PeerId};
@@ -58,6 +59,10 @@ pub struct Controls {
     /// What is measured of the call's delay, 0 for nothing; and whether peers may measure it.
     measuring: AtomicU8,
     answers_measuring: AtomicBool,
+    /// Which earcons are wanted; those that are to begin; whether somebody rings.
+    earcons: AtomicU8,
+    begun_earcons: AtomicU8,
+    ringing: AtomicBool,
 }
 
 impl Default for Controls {
@@ -85,6 +90,9 @@ impl Controls {
             delay: AtomicU32::new(delay_word(DelayBounds::default())),
             measuring: AtomicU8::new(0),
             answers_measuring: AtomicBool::new(false),
+            earcons: AtomicU8::new(EarconChoice::default() as u8),
+            begun_earcons: AtomicU8::new(0),
+            ringing: AtomicBool::new(false),
         }
     }
 
@@ -249,6 +257,46 @@ impl Controls {
         self.answers_measuring.store(answers, Relaxed);
     }
 
+    #[must_use]
+    pub fn earcons(&self) -> EarconChoice {
+        EarconChoice::ALL[usize::from(self.earcons.load(Relaxed)).min(2)]
+    }
+
+    /// From now on; what was to begin and is not wanted any more does not.
+    pub fn set_earcons(&self, choice: EarconChoice) {
+        self.earcons.store(choice as u8, Relaxed);
+    }
+
+    /// Something happened that the user hears of, if he wants to. Whichever thread knows.
+    pub fn begin_earcon(&self, earcon: Earcon) {
+        if self.earcons().allows(earcon) {
+            self.begun_earcons.fetch_or(Earcons::of(earcon).0, Relaxed);
+        }
+    }
+
+    /// For the playback callback: what begins now.
+    #[must_use]
+    pub fn take_earcons(&self) -> Earcons {
+        let begun = Earcons(self.begun_earcons.swap(0, Relaxed));
+        let choice = self.earcons();
+        Earcon::ALL
+            .into_iter()
+            .filter(|earcon| begun.has(*earcon) && choice.allows(*earcon))
+            .map(Earcons::of)
+            .fold(Earcons(0), Earcons::and)
+    }
+
+    /// Somebody waits for this side's answer.
+    pub fn set_ringing(&self, ringing: bool) {
+        self.ringing.store(ringing, Relaxed);
+    }
+
+    /// Whether the ring is to be heard.
+    #[must_use]
+    pub fn rings(&self) -> bool {
+        self.ringing.load(Relaxed) && self.earcons().allows(Earcon::Ring)
+    }
+
     /// Output volume of everything, percent.
     #[must_use]
     pub fn volume(&self) -> u8 {
@@ -292,7 +340,13 @@ impl Controls {
     /// The linear gain for one peer's samples: its own and everybody's.
     #[must_use]
     pub fn peer_gain(&self, id: PeerId) -> f32 {
-        if self.deafened() { 0.0 } else { gain(self.volume()) * self.own_gain(id) }
+        self.gain() * self.own_gain(id)
+    }
+
+    /// The linear gain for all that is played.
+    #[must_use]
+    pub fn gain(&self) -> f32 {
+        if self.deafened() { 0.0 } else { gain(self.volume()) }
     }
 
     /// The linear gain for one peer's samples, however loud the loudspeaker is.

@@ -25,8 +25,8 @@ impl DemoPeer {
         trust.local.psk.clone_from(&trusted.local.psk);
         let settings = Settings {
             name: "the built-in voice".into(),
-            input: "voice".into(),
-            output: "null".into(),
+            input: vec!["voice".into()],
+            output: vec!["null".into()],
             bind: IpAddr::V4(Ipv4Addr::LOCALHOST),
             port: 0,
             format: caller.format,

@@ -14,6 +14,7 @@ mod mic;
 mod seat;
 mod slot;
 mod watch;
+mod wishes;
 
 use std::io;
 use std::sync::Arc;
@@ -25,7 +26,7 @@ use crossbeam_channel::{Receiver, Sender, bounded, select};
 
 use super::{CallState, Controls, DeviceStatus, Meters, Notice, Notices};
 use crate::audio::resample::RateError;
-use crate::os::sound::{Backend, Channels, DeviceEntry, Direction, InputCallback, OpenError, Opened, OutputCallback, Stream, StreamFormat};
+use crate::os::sound::{Backend, DeviceEntry, Direction, InputCallback, OpenError, OutputCallback, Stream, StreamFormat};
 use crate::units::PeerId;
 pub use ear::Ear;
 pub use mic::{MicReader, MicWriter, mic_ring};
@@ -35,18 +36,17 @@ use slot::{Event, Parts, Slot};
 const LOOK: Duration = Duration::from_millis(100);
 /// The same, with nothing to look at.
 const IDLE_LOOK: Duration = Duration::from_millis(250);
-/// Between two questions for the system's default devices.
+/// Between two looks for better devices and the system's default ones.
 const DEFAULT_POLL: Duration = Duration::from_secs(2);
 /// An answer that does not come in this time is given up.
 const ANSWER_MAX: Duration = Duration::from_secs(10);
 /// How long the loudspeaker runs on after the last call, and at the start, so that a missing one is told at once.
 const LINGER: Duration = Duration::from_secs(5);
-const DEFAULT: &str = "default";
 
 /// What the devices thread can be asked.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum DeviceCommand {
-    /// What `--input`, `--output` and `--host` take.
+    /// What `--input`, `--output` and `--host` take; a device goes before all that were named at the start.
     SetInput(String),
     SetOutput(String),
     SetHost(String),
@@ -63,8 +63,9 @@ pub enum DeviceCommand {
 /// All that the devices thread owns. It ends when `commands` is disconnected.
 pub struct DevicesConfig<E> {
     pub backend: Arc<dyn Backend>,
-    pub input: String,
-    pub output: String,
+    /// Best first; the default stands at the end by itself.
+    pub input: Vec<String>,
+    pub output: Vec<String>,
     /// The virtual input that stands in while no card can be had.
     pub input_without_card: String,
     pub commands: Receiver<DeviceCommand>,
@@ -80,9 +81,14 @@ pub struct DevicesConfig<E> {
 
 /// What threads that may block tell the devices thread.
 enum Report {
-    Opened { direction: Direction, ticket: u64, result: Result<Stream, OpenError> },
+    Opened {
+        direction: Direction,
+        ticket: u64,
+        result: Result<Stream, OpenError>,
+    },
     Listed(Vec<DeviceEntry>),
-    Defaults([Option<String>; 2]),
+    /// What was sought, each with the id of the device that it is now, if it is there.
+    Found([Vec<(String, Option<String>)>; 2]),
 }
 
 /// The capture callback as a card gets it, with `mic` for good: for whoever drives it without a card.
@@ -117,8 +123,10 @@ struct Devices<E> {
     level_test: bool,
     output_until: Instant,
     polled: Instant,
-    /// Since when the defaults' answer is awaited.
+    /// Since when the answer to what was sought is awaited.
     asked: Option<Instant>,
+    /// The order of the devices and the one used, as they were told.
+    told_orders: [(Vec<String>, usize); 2],
 }
 
 /// Starts the thread.
@@ -138,7 +146,7 @@ impl<E: Ear> Devices<E> {
         let meters = config.meters.clone();
         let input = Slot::new(Parts {
             direction: Direction::Input,
-            spec: config.input,
+            wishes: config.input,
             backend: config.backend.clone(),
             open: Arc::new(open_input),
             fallback_spec: config.input_without_card,
@@ -149,7 +157,7 @@ impl<E: Ear> Devices<E> {
         });
         let output = Slot::new(Parts {
             direction: Direction::Output,
-            spec: config.output,
+            wishes: config.output,
             backend: config.backend.clone(),
             open: Arc::new(move |backend: &dyn Backend, spec: &str, seat| open_output(backend, spec, &seat, &meters)),
             fallback_spec: "null".into(),
@@ -171,6 +179,7 @@ impl<E: Ear> Devices<E> {
             output_until: now + LINGER,
             polled: now,
             asked: None,
+            told_orders: Default::default(),
         }
     }
 
@@ -196,10 +205,10 @@ impl<E: Ear> Devices<E> {
 
     fn handle_command(&mut self, command: DeviceCommand, now: Instant) {
         match command {
-            DeviceCommand::SetInput(spec) => self.input.handle_spec(spec, now),
+            DeviceCommand::SetInput(spec) => self.input.handle_choice(spec, now),
             DeviceCommand::SetOutput(spec) => {
                 self.output_until = now + LINGER;
-                self.output.handle_spec(spec, now);
+                self.output.handle_choice(spec, now);
             }
             DeviceCommand::SetHost(host) => self.set_host(&host, now),
             DeviceCommand::RunMicrophone(run) => self.in_call = run,
@@ -224,7 +233,11 @@ impl<E: Ear> Devices<E> {
             Report::Opened { direction: Direction::Input, ticket, result } => self.input.handle_opened(ticket, result, now),
             Report::Opened { direction: Direction::Output, ticket, result } => self.output.handle_opened(ticket, result, now),
             Report::Listed(entries) => self.notices.announce(Notice::Devices(entries)),
-            Report::Defaults(defaults) => self.follow(defaults, now),
+            Report::Found([input, output]) => {
+                self.asked = None;
+                self.input.handle_found(&input, now);
+                self.output.handle_found(&output, now);
+            }
         }
     }
 
@@ -232,28 +245,17 @@ impl<E: Ear> Devices<E> {
         self.want(now);
         self.input.handle_look(now);
         self.output.handle_look(now);
-        let follows = |spec: &str, running: Option<&Opened>| is_default(spec) && running.is_some();
-        let to_follow = follows(self.input.spec(), self.input.running()) || follows(self.output.spec(), self.output.running());
         let unanswered = self.asked.is_some_and(|asked| now.saturating_duration_since(asked) < ANSWER_MAX);
-        if to_follow && !unanswered && now.saturating_duration_since(self.polled) >= DEFAULT_POLL {
+        if unanswered || now.saturating_duration_since(self.polled) < DEFAULT_POLL {
+            return;
+        }
+        let sought = [(Direction::Input, self.input.sought()), (Direction::Output, self.output.sought())];
+        if sought.iter().any(|(_, specs)| !specs.is_empty()) {
             (self.polled, self.asked) = (now, Some(now));
-            self.ask("ask-defaults", |backend| Report::Defaults([Direction::Input, Direction::Output].map(|way| backend.default_id(way))));
-        }
-    }
-
-    /// The system's default may have changed under a stream that stays where it is.
-    fn follow(&mut self, [input, output]: [Option<String>; 2], now: Instant) {
-        self.asked = None;
-        let moved = |spec: &str, running: Option<&Opened>, id: Option<String>| {
-            is_default(spec) && running.zip(id).is_some_and(|(running, id)| running.id != id)
-        };
-        if moved(self.input.spec(), self.input.running(), input) {
-            self.notices.info("The system's default microphone has changed: following it.");
-            self.input.restart(now);
-        }
-        if moved(self.output.spec(), self.output.running(), output) {
-            self.notices.info("The system's default loudspeaker has changed: following it.");
-            self.output.restart(now);
+            self.ask("find-devices", move |backend| {
+                let find = |way, spec: String| (spec.clone(), backend.find(&spec, way));
+                Report::Found(sought.map(|(way, specs)| specs.into_iter().map(|spec| find(way, spec)).collect()))
+            });
         }
     }
 
@@ -277,11 +279,20 @@ impl<E: Ear> Devices<E> {
             Ok(backend) => {
                 self.backend = backend.clone();
                 self.output_until = now + LINGER;
-                // A card's name means nothing on another host; a file stays a file.
-                let keep = |spec: &str| if is_virtual(spec) { spec.to_owned() } else { DEFAULT.to_owned() };
-                let (input, output) = (keep(self.input.spec()), keep(self.output.spec()));
-                self.input.handle_backend(backend.clone(), input, now);
-                self.output.handle_backend(backend, output, now);
+                self.input.handle_backend(backend.clone(), now);
+                self.output.handle_backend(backend, now);
+            }
+        }
+    }
+
+    /// An order of one is none.
+    fn announce_orders(&mut self) {
+        for (direction, now) in [(Direction::Input, self.input.order()), (Direction::Output, self.output.order())] {
+            let told = &mut self.told_orders[direction as usize];
+            if *told != now && (now.0.len() > 1 || !told.0.is_empty()) {
+                told.clone_from(&now);
+                let (order, used) = now;
+                self.notices.announce(Notice::DeviceOrder { direction, order, used });
             }
         }
     }
@@ -304,6 +315,7 @@ impl<E: Ear> Devices<E> {
             }
             self.tell(Direction::Output, event);
         }
+        self.announce_orders();
         let runs = self.input.running().is_some();
         if self.meters.mic.running.swap(runs, Relaxed) != runs {
             if !runs {
@@ -325,7 +337,7 @@ impl<E: Ear> Devices<E> {
                     self.notices.info(remark);
                 }
                 let (rate, channels) = (opened.format.rate, opened.format.channels);
-                DeviceStatus::Open { name: opened.name, rate, channels, block: opened.block }
+                DeviceStatus::Open { name: opened.name, id: opened.id, rate, channels, block: opened.block }
             }
             Event::Lost { sentence, .. } => {
                 tracing::warn!("{sentence}");
@@ -333,19 +345,14 @@ impl<E: Ear> Devices<E> {
             }
             Event::Closed => DeviceStatus::Closed,
             Event::Xruns(_) => return,
+            Event::Turned(sentence) => {
+                tracing::info!("{sentence}");
+                return self.notices.info(sentence);
+            }
             Event::Odd(sentence) => return self.notices.problem(sentence),
         };
         self.notices.announce(Notice::Device { direction, status });
     }
-}
-
-/// Whichever of its channels are chosen.
-fn is_default(spec: &str) -> bool {
-    Channels::split(spec).0 == DEFAULT
-}
-
-fn is_virtual(spec: &str) -> bool {
-    matches!(spec.split(':').next(), Some("wav" | "wav-loop" | "tone" | "voice" | "silence" | "null"))
 }
 
 fn open_input(backend: &dyn Backend, spec: &str, seat: Arc<seat::Seat<MicWriter>>) -> Result<Stream, OpenError> {

@@ -17,6 +17,8 @@ pub enum DeviceStatus {
     /// Sound flows. `block`: frames a callback as granted, if known.
     Open {
         name: String,
+        /// The device's own, that stays the same from run to run.
+        id: String,
         rate: u32,
         channels: u16,
         block: Option<u32>,
@@ -100,6 +102,12 @@ pub enum Notice {
         status: DeviceStatus,
     },
     Devices(Vec<DeviceEntry>),
+    /// The devices that the user named, best first, and which of them is in use or tried. Not told where there is nothing to choose.
+    DeviceOrder {
+        direction: Direction,
+        order: Vec<String>,
+        used: usize,
+    },
     /// The files of a recording (before the first sound: the directory they will be in); empty: it ended.
     Recording {
         files: Vec<PathBuf>,

@@ -3,7 +3,8 @@
 //! ```text
 //! PlaybackHandle (receiver) --Box<Slot>, slept--> changes ring ─┐      ┌─> card
 //!                           --Packet--> a ring a peer ──> Playback::fill ─> far-end ring (echo reference)
-//!                           <--Box<Slot>, to be dropped-- back ring ──┘ └─> a tap a peer (recorder), Meters
+//!                           <--Box<Slot>, to be dropped-- back ring ──┘ │ └─> a tap a peer (recorder), Meters
+//!                  Controls --earcons to begin--------------------------┘
 //! ```
 
 mod far;
@@ -24,6 +25,7 @@ use slot::Slot;
 
 use super::controls::Controls;
 use super::meters::Meters;
+use crate::audio::earcon::{Order, Player};
 use crate::audio::meter::Loudness;
 use crate::audio::mixer::Mixer;
 use crate::units::{FRAME_SAMPLES, MAX_PEERS, PeerId, Slept, duration_of};
@@ -57,6 +59,7 @@ pub struct Playback {
     controls: Arc<Controls>,
     slots: [Option<Box<Slot>>; MAX_PEERS],
     mixer: Mixer,
+    earcons: Player,
     changes: Consumer<Change>,
     back: Producer<Box<Slot>>,
     far: FarWriter,
@@ -82,6 +85,7 @@ impl Playback {
             controls,
             slots: Default::default(),
             mixer: Mixer::new(),
+            earcons: Player::default(),
             changes,
             back,
             far,
@@ -130,8 +134,20 @@ impl Playback {
                 give_back(&mut self.back, slot, &self.meters);
             }
         }
+        self.ring(block);
         self.mixer.finish(block);
         self.meters.out.peak.push(Loudness::of(block).peak);
+    }
+
+    /// Earcons are part of what is played, so of the echo reference too; no tap and no peer hears them.
+    fn ring(&mut self, block: &mut [f32]) {
+        let begin = self.controls.take_earcons();
+        if self.controls.measuring().is_some() {
+            self.earcons.silence();
+            return;
+        }
+        let (rings, gain, is_heard) = (self.controls.rings(), self.controls.gain(), self.meters.out.running.load(Relaxed));
+        self.earcons.add(Order { begin, rings, gain, is_heard }, block);
     }
 
     fn take_changes(&mut self) {

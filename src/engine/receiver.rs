@@ -20,7 +20,7 @@ use super::resolver::{Answer, Question};
 use super::roster::Roster;
 use super::sender::{SentBoard, ToSender};
 use super::tap::{TAP_SAMPLES, tap};
-use super::{Air, Command, Controls, Meters, Notice, Notices, PublicKey, Stack, Target};
+use super::{Air, Bells, Command, Controls, Meters, Notice, Notices, PublicKey, Stack, Target};
 use crate::call::{CallState, Consent, Downlink, Event, KnownPeers, PlayoutView, Quality, SendFailure};
 use crate::os::clock::SleepWatch;
 use crate::os::priority;
@@ -74,6 +74,8 @@ pub struct ReceiverThread {
     pub qualities: [Quality; MAX_PEERS],
     /// What opens the microphone without being asked, and what closes it.
     pub air: Air,
+    /// What the user hears of calls.
+    pub bells: Bells,
     /// Ask the system for real-time priority.
     pub realtime: bool,
     /// The program ends by itself then (`--for`).
@@ -308,6 +310,7 @@ impl ReceiverThread {
             self.watch_call();
         }
         self.air.handle_event(&event, &self.known);
+        self.bells.handle_event(&event);
         let (meters, notices) = (&self.meters, &self.links.notices);
         match event {
             Event::Peer { id, address, format, incoming } => {

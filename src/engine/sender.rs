@@ -15,6 +15,7 @@ use super::hints::failure;
 use super::playback::FarFrame;
 use super::tap::TapWriter;
 use super::{Controls, Holder, Measuring, Meters, Notice, Notices, VoiceKey};
+use crate::audio::earcon::Earcon;
 use crate::audio::process::Chain;
 use crate::call::{Order, Resend, SendFailure, SendPlan, SentCounts, Uplink};
 use crate::os::priority;
@@ -165,6 +166,7 @@ impl SenderThread {
 
     fn set_on_air(&self, on_air: bool) {
         if self.meters.mic.on_air.swap(on_air, Relaxed) != on_air {
+            self.controls.begin_earcon(if on_air { Earcon::KeyUp } else { Earcon::KeyDown });
             self.notices.announce(Notice::OnAir(on_air));
         }
     }

@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv6Addr};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::{DelayBounds, RecordFormat, VoiceTuning};
+use super::{DelayBounds, EarconChoice, RecordFormat, VoiceTuning};
 use crate::os::files::recordings_dir;
 use crate::units::{DEFAULT_PORT, Format};
 
@@ -35,9 +35,10 @@ pub struct Settings {
     /// `None`: the first host of the platform that has devices.
     pub host: Option<String>,
     /// `default`, a device's id or name, or a virtual one (`wav:FILE`, `wav-loop:FILE`, `tone[:HZ]`, `voice`, `silence`).
-    pub input: String,
+    /// Several: best first. The system's default comes after them by itself.
+    pub input: Vec<String>,
     /// `default`, a device's id or name, `wav:FILE` or `null`.
-    pub output: String,
+    pub output: Vec<String>,
     /// The virtual input that stands in while no sound card can be had (`--demo` speaks by itself: `voice`).
     pub input_without_card: String,
     pub bind: IpAddr,
@@ -45,6 +46,7 @@ pub struct Settings {
     pub format: Format,
     /// Of the playout.
     pub delay: DelayBounds,
+    pub earcons: EarconChoice,
     /// Microphone open in calls that this side places.
     pub open: bool,
     /// Voice activation in calls that this side places.
@@ -86,13 +88,14 @@ impl Default for Settings {
         Self {
             name: String::new(),
             host: None,
-            input: "default".into(),
-            output: "default".into(),
+            input: vec!["default".into()],
+            output: vec!["default".into()],
             input_without_card: "silence".into(),
             bind: IpAddr::V6(Ipv6Addr::UNSPECIFIED),
             port: DEFAULT_PORT,
             format: Format::default(),
             delay: DelayBounds::default(),
+            earcons: EarconChoice::default(),
             open: false,
             voice_activation: false,
             voice: VoiceTuning::default(),

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use super::controls::{Controls, Holder};
 use super::meters::{Meters, PeerMeters};
 use super::minute::Minute;
-use super::{DelayBounds, VoiceTuning};
+use super::{DelayBounds, EarconChoice, VoiceTuning};
 use crate::call::{CallState, Sending};
 use crate::playout::Why;
 use crate::units::{Format, Level, PeerId};
@@ -177,6 +177,7 @@ pub struct Snapshot {
     pub volume: u8,
     /// What the user wants of the playout delay.
     pub delay: DelayBounds,
+    pub earcons: EarconChoice,
     pub mic_level: Level,
     pub mic_clipped: u64,
     pub mic_overruns: u64,
@@ -216,6 +217,7 @@ impl Snapshot {
             measuring: controls.measuring().is_some(),
             volume: controls.volume(),
             delay: controls.delay(),
+            earcons: controls.earcons(),
             mic_level: meters.mic.peak.take(),
             mic_clipped: meters.mic.clipped.get(),
             mic_overruns: meters.mic.overruns.get(),

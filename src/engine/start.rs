@@ -21,8 +21,8 @@ use super::receiver::{Links, ReceiverThread, SOCKET, WAKER};
 use super::sender::{SenderThread, SentBoard, ToSender};
 use super::tap::{TAP_SAMPLES, TapWriter, tap};
 use super::{
-    Air, AutoAnswer, Command, CommandInput, Controls, Measuring, Meters, Notice, Notices, OpenRules, Settings, Trust, VoiceKey, resolver,
-    roster::Roster,
+    Air, AutoAnswer, Bells, Command, CommandInput, Controls, Measuring, Meters, Notice, Notices, OpenRules, Settings, Trust, VoiceKey,
+    resolver, roster::Roster,
 };
 use crate::audio::process::Chain;
 use crate::call::{Downlink, DownlinkConfig, SendFailure, Uplink, UplinkConfig};
@@ -96,6 +96,7 @@ impl Engine {
         };
         frame.controls.set_delay(frame.settings.delay);
         frame.controls.set_answers_measuring(frame.settings.answer_measure);
+        frame.controls.set_earcons(frame.settings.earcons);
         frame.controls.set_voice(frame.settings.voice);
         if let Some(sentence) = &frame.trust.warning {
             frame.notices.problem(sentence.clone());
@@ -331,6 +332,7 @@ impl Frame {
                 Arc::clone(&self.controls),
                 OpenRules { calls: settings.open, answers: settings.open_on_answer, voice: settings.voice_activation },
             ),
+            bells: Bells::new(Arc::clone(&self.controls)),
             realtime: settings.realtime,
             end_at: settings.run_for.map(|time| Instant::now() + time),
             sleep: SleepWatch::new(),

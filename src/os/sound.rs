@@ -54,6 +54,16 @@ pub struct DeviceEntry {
     pub detail: String,
 }
 
+impl DeviceEntry {
+    /// Whether it is what `spec` (as `--input` takes it) names: by id, by id without the host, or by name.
+    #[must_use]
+    pub fn is_meant_by(&self, spec: &str) -> bool {
+        let spec = Channels::split(spec).0;
+        let short = self.id.strip_prefix(self.host.as_str()).and_then(|id| id.strip_prefix(':'));
+        self.id == spec || short == Some(spec) || self.name.to_lowercase().contains(&spec.to_lowercase())
+    }
+}
+
 /// What a stream turned out to carry: interleaved f32 samples.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct StreamFormat {
@@ -206,8 +216,8 @@ impl Drop for Stream {
 pub trait Backend: Send + Sync {
     fn list(&self) -> Vec<DeviceEntry>;
 
-    /// The id of the device that `default` means now; `None`: there is none, or the host does not say.
-    fn default_id(&self, direction: Direction) -> Option<String>;
+    /// The id of the device that `spec` (`default`, a card's id or name) means now; `None`: there is none, or the host does not say.
+    fn find(&self, spec: &str, direction: Direction) -> Option<String>;
 
     /// `spec`: what `--input` takes.
     ///

@@ -4,6 +4,7 @@
 mod air;
 mod calls;
 mod delay;
+mod earcons;
 mod endings;
 mod formats;
 mod friends;

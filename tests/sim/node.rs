@@ -3,15 +3,17 @@
 use std::collections::{HashMap, HashSet};
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
+use voicetui::audio::earcon::Earcon;
 use voicetui::audio::resample::{Puller, Resampler};
 use voicetui::call::{CallState, Consent, Downlink, DownlinkConfig, Event, Identity, PlayoutView, Reason, Uplink, UplinkConfig};
 use voicetui::engine::playback::{Playback, PlaybackHandle};
 use voicetui::engine::tap::{Span, TAP_SAMPLES, TapReader, tap};
-use voicetui::engine::{Air, Controls, Holder, Measuring, Meters, OpenRules, Trials, VoiceKey, VoiceNews};
+use voicetui::engine::{Air, Bells, Controls, EarconChoice, Holder, Measuring, Meters, OpenRules, Trials, VoiceKey, VoiceNews};
 use voicetui::playout::{Config, Origin};
 use voicetui::units::{FRAME_DURATION, FRAME_SAMPLES, Format, PeerId, SAMPLE_RATE};
 use zeroize::Zeroizing;
@@ -66,6 +68,8 @@ pub struct Node {
     pub measured: Vec<Result<Trials, String>>,
     /// What opens the microphone besides the key.
     pub air: Air,
+    bells: Bells,
+    on_air: bool,
     voice: VoiceKey,
     /// What voice activation had to say, and when.
     pub voice_news: Vec<(Duration, VoiceNews)>,
@@ -111,6 +115,9 @@ impl Node {
         set(&mut config);
         let (controls, meters) = (Arc::new(Controls::new(start)), Arc::new(Meters::new(start)));
         let (playback, mut handle) = Playback::new(meters.clone(), controls.clone());
+        // What a side hears is measured here, mostly; a test of earcons wants them.
+        controls.set_earcons(EarconChoice::Off);
+        meters.out.running.store(true, Relaxed);
         let mut measuring = Measuring::new(controls.clone());
         measuring.set_ear(handle.take_ear().expect("an ear"));
         let uplink = Uplink::with_encoder(UplinkConfig::default(), StdRng::seed_from_u64(seed), coder).expect("an uplink");
@@ -122,6 +129,8 @@ impl Node {
             playback,
             handle,
             air: Air::new(controls.clone(), OpenRules::default()),
+            bells: Bells::new(controls.clone()),
+            on_air: false,
             voice: VoiceKey::new(controls.clone(), meters.clone()).expect("a detector"),
             voice_news: Vec::new(),
             controls,
@@ -250,7 +259,12 @@ impl Node {
             if self.tapped.is_some() {
                 self.uttered.extend_from_slice(&frame);
             }
-            self.uplink.handle_frame(&frame, now, measured.unwrap_or(holder.is_some()), &mut |_, to, bytes| net.send(now, from, to, bytes));
+            let keyed = measured.unwrap_or(holder.is_some());
+            let leaves = self.uplink.handle_frame(&frame, now, keyed, &mut |_, to, bytes| net.send(now, from, to, bytes));
+            let on_air = leaves && measured.is_none();
+            if std::mem::replace(&mut self.on_air, on_air) != on_air {
+                self.controls.begin_earcon(if on_air { Earcon::KeyUp } else { Earcon::KeyDown });
+            }
         }
         for id in PeerId::all() {
             self.downlink.handle_sent(id, self.uplink.counts(id));
@@ -298,6 +312,7 @@ impl Node {
                 self.air.watch(self.downlink.has_call());
             }
             self.air.handle_event(&event, &self.config.known);
+            self.bells.handle_event(&event);
             match &event {
                 Event::Resend(..) if self.bare => {}
                 Event::Resend(id, resend) => {

@@ -21,6 +21,27 @@ fn wait_reopened(side: &Voicetui, before: usize) {
     }
 }
 
+/// Waits until, after the first `before` events, the loudspeaker of that name is opened.
+fn wait_playing_on(side: &Voicetui, name: &str, before: usize) {
+    let deadline = Instant::now() + Duration::from_secs(20);
+    let id = format!("pulseaudio:{name}");
+    let opened = || side.events().iter().skip(before).any(|event| is_device(event, "output", "open") && event["id"] == id);
+    while !opened() {
+        assert!(Instant::now() < deadline, "{name} is not opened: {:#?}", side.events());
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
+/// Waits for so many statistics more.
+fn wait_reports(side: &Voicetui, more: usize) {
+    let count = || side.events().iter().filter(|event| event["event"] == "stats").count();
+    let (deadline, enough) = (Instant::now() + Duration::from_secs(20), count() + more);
+    while count() < enough {
+        assert!(Instant::now() < deadline, "no statistics");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
 fn survives_its_server(host: &str) {
     let (here, there) = (tempfile::tempdir().expect("a directory"), tempfile::tempdir().expect("a directory"));
     let Some(card) = Pulse::start(here.path()) else { return };
@@ -55,4 +76,33 @@ fn a_pulseaudio_that_dies_is_found_again_and_the_call_goes_on() {
 #[test]
 fn alsa_whose_server_dies_is_opened_again_and_the_call_goes_on() {
     survives_its_server("alsa");
+}
+
+#[test]
+fn the_better_loudspeaker_is_taken_when_it_is_plugged_in_and_left_when_it_is_pulled_out() {
+    let (here, there) = (tempfile::tempdir().expect("a directory"), tempfile::tempdir().expect("a directory"));
+    let Some(card) = Pulse::start(here.path()) else { return };
+    let b = Voicetui::start(there.path(), &["--input", "silence", "--output", "null", "--auto-answer", "all"], &[]);
+    let address = format!("127.0.0.1:{}", b.port);
+    let words = ["--host", "pulseaudio", "--input", "silence", "--output", "headset", "--output", "pulseaudio:ear", &address];
+    let a = Voicetui::start(here.path(), &words, &card.env());
+    a.wait("word of the missing one", |event| {
+        event["event"] == "info"
+            && event["message"].as_str().is_some_and(|text| text.contains("\"headset\"") && text.contains("Until then"))
+    });
+    wait_playing_on(&a, "ear", 0);
+    for _ in 0..2 {
+        let before = a.events().len();
+        let module = card.plug("headset");
+        wait_playing_on(&a, "headset", before);
+        // Noticed is only what a look has seen while it played: six reports, a second apart, are three looks.
+        wait_reports(&a, 6);
+        let before = a.events().len();
+        card.unplug(&module);
+        wait_playing_on(&a, "ear", before);
+    }
+    let orders = |event: &Value| event["event"] == "device_order" && event["used"] == "headset" && event["order"][2] == "default";
+    a.wait("the order as it is told", orders);
+    a.quit();
+    b.quit();
 }

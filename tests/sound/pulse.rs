@@ -61,6 +61,19 @@ impl Pulse {
         [("PULSE_SERVER", &self.server), ("ALSA_CONFIG_PATH", &self.alsa_conf)]
     }
 
+    /// Plugs a loudspeaker in; what [`Pulse::unplug`] takes to pull it out.
+    pub fn plug(&self, name: &str) -> String {
+        let sink = format!("sink_name={name}");
+        let words = ["load-module", "module-null-sink", &sink, "rate=48000", "channels=1"];
+        let output = Command::new("pactl").args(words).envs(self.env()).output().expect("pactl runs");
+        assert!(output.status.success(), "pactl does not load a sink");
+        String::from_utf8_lossy(&output.stdout).trim().to_owned()
+    }
+
+    pub fn unplug(&self, module: &str) {
+        assert!(self.pactl(&["unload-module", module]), "pactl does not unload {module}");
+    }
+
     fn pactl(&self, words: &[&str]) -> bool {
         let status = Command::new("pactl").args(words).envs(self.env()).stdout(Stdio::null()).stderr(Stdio::null()).status();
         status.is_ok_and(|status| status.success())

@@ -8,7 +8,8 @@ use crossbeam_channel::Sender;
 use super::Report;
 use super::seat::Seat;
 use super::watch::{Counts, Finding, Watch};
-use crate::os::sound::{Backend, Direction, Failure, OpenError, Opened, Stream};
+use super::wishes::{DEFAULT, Wishes, is_default, is_virtual};
+use crate::os::sound::{Backend, Channels, Direction, Failure, OpenError, Opened, Stream};
 
 /// First and longest pause between attempts to open a device.
 const PAUSE_MIN: Duration = Duration::from_millis(500);
@@ -43,6 +44,8 @@ pub(super) enum Event {
     Xruns(u32),
     /// It runs, and something is wrong with it all the same. One sentence.
     Odd(String),
+    /// Another device than before, and why. One sentence.
+    Turned(String),
 }
 
 struct Running<T> {
@@ -53,13 +56,15 @@ struct Running<T> {
     still_looks: u32,
     xruns: u32,
     watch: Watch,
+    /// It was among the host's devices since it runs.
+    seen: bool,
     /// Told once that its file is full.
     told_full: bool,
 }
 
 impl<T> Running<T> {
     fn new(stream: Stream, seat: Arc<Seat<T>>, now: Instant) -> Self {
-        Self { stream, seat, since: now, blocks: 0, still_looks: 0, xruns: 0, watch: Watch::default(), told_full: false }
+        Self { stream, seat, since: now, blocks: 0, still_looks: 0, xruns: 0, watch: Watch::default(), seen: false, told_full: false }
     }
 
     /// What its counters say; nothing, of a device without a card.
@@ -79,7 +84,7 @@ struct Opening<T> {
 /// `T` is what the callback works with: it sits in the running stream's seat, in the fallback's, or is parked here.
 pub(super) struct Slot<T> {
     pub(super) direction: Direction,
-    spec: String,
+    wishes: Wishes,
     backend: Arc<dyn Backend>,
     open: Arc<Open<T>>,
     /// The virtual device between streams.
@@ -107,7 +112,7 @@ pub(super) struct Slot<T> {
 /// What a slot is made of.
 pub(super) struct Parts<T> {
     pub(super) direction: Direction,
-    pub(super) spec: String,
+    pub(super) wishes: Vec<String>,
     pub(super) backend: Arc<dyn Backend>,
     pub(super) open: Arc<Open<T>>,
     pub(super) fallback_spec: String,
@@ -122,7 +127,7 @@ impl<T: Send + 'static> Slot<T> {
     pub(super) fn new(parts: Parts<T>) -> Self {
         Self {
             direction: parts.direction,
-            spec: parts.spec,
+            wishes: Wishes::new(parts.wishes),
             backend: parts.backend,
             open: parts.open,
             fallback_spec: parts.fallback_spec,
@@ -148,6 +153,20 @@ impl<T: Send + 'static> Slot<T> {
         std::mem::take(&mut self.events)
     }
 
+    /// Seen while it ran, and not any more. A host that hides a device in use never shows it.
+    fn is_pulled_out(&mut self, found: &[(String, Option<String>)]) -> bool {
+        let spec = self.wishes.spec();
+        let Some(running) = self.running.as_mut().filter(|_| !is_default(spec)) else { return false };
+        match found.iter().find(|(sought, _)| sought == spec) {
+            Some((_, Some(id))) => {
+                running.seen |= *id == running.stream.opened.id;
+                false
+            }
+            Some((_, None)) => running.seen,
+            None => false,
+        }
+    }
+
     /// Needs [`Slot::handle_look`] ten times a second.
     pub(super) fn is_busy(&self) -> bool {
         self.wanted
@@ -157,8 +176,46 @@ impl<T: Send + 'static> Slot<T> {
         self.running.as_ref().map(|running| &running.stream.opened)
     }
 
-    pub(super) fn spec(&self) -> &str {
-        &self.spec
+    /// The device that is in use or tried, as the user named it.
+    fn spec(&self) -> &str {
+        self.wishes.spec()
+    }
+
+    /// The user's order, and which of it that is.
+    pub(super) fn order(&self) -> (Vec<String>, usize) {
+        (self.wishes.order(), self.wishes.current())
+    }
+
+    /// What is to be looked for now and then: better devices than this one, whether the default is still the same, and whether
+    /// this one is still there: a sound server moves the streams of a device that is pulled out to another, and does not say so.
+    pub(super) fn sought(&self) -> Vec<String> {
+        let watched = self.running.is_some() && !is_virtual(self.spec());
+        let better = self.wishes.better().filter(|_| self.wanted);
+        better.chain(watched.then_some(self.spec())).map(str::to_owned).collect()
+    }
+
+    /// What is there of [`Slot::sought`], by its own id.
+    pub(super) fn handle_found(&mut self, found: &[(String, Option<String>)], now: Instant) {
+        if self.is_pulled_out(found) {
+            return self.handle_lost(Failure::Gone, now);
+        }
+        let id_of = |spec: &str| found.iter().find(|(sought, _)| sought == spec).and_then(|(_, id)| id.as_deref());
+        let (noun, before) = (self.direction.noun(), self.spec().to_owned());
+        if self.wanted && self.wishes.handle_found(|spec| id_of(spec).is_some(), now) {
+            let is_same = self.running().is_some_and(|running| {
+                Some(running.id.as_str()) == id_of(self.spec()) && Channels::split(&before).1 == Channels::split(self.spec()).1
+            });
+            if !is_same {
+                self.events.push(Event::Turned(format!("The {noun} {} is there: taking it.", self.spec())));
+                self.restart(now);
+            }
+        } else if let (true, Some(running), Some(id)) = (is_default(&before), self.running(), id_of(&before)) {
+            // The system's default may have changed under a stream that stays where it is.
+            if running.id != id {
+                self.events.push(Event::Turned(format!("The system's default {noun} has changed: following it.")));
+                self.restart(now);
+            }
+        }
     }
 
     /// The device is to run, or to be closed. Once this returns with `false`, the callback reaches nothing any more.
@@ -167,6 +224,7 @@ impl<T: Send + 'static> Slot<T> {
             return;
         }
         if wanted {
+            self.wishes.restart(now);
             self.begin(now);
         } else {
             self.close();
@@ -174,18 +232,20 @@ impl<T: Send + 'static> Slot<T> {
         }
     }
 
-    pub(super) fn handle_spec(&mut self, spec: String, now: Instant) {
-        self.spec = spec;
+    /// The user chooses a device: first of all, as long as the program runs.
+    pub(super) fn handle_choice(&mut self, spec: String, now: Instant) {
+        self.wishes.choose(spec);
         self.restart(now);
     }
 
-    pub(super) fn handle_backend(&mut self, backend: Arc<dyn Backend>, spec: String, now: Instant) {
+    pub(super) fn handle_backend(&mut self, backend: Arc<dyn Backend>, now: Instant) {
         self.backend = backend;
-        self.handle_spec(spec, now);
+        self.wishes.forget_cards();
+        self.restart(now);
     }
 
     /// Closes what runs and opens what is wanted anew.
-    pub(super) fn restart(&mut self, now: Instant) {
+    fn restart(&mut self, now: Instant) {
         self.told = None;
         self.pause = PAUSE_MIN;
         self.close();
@@ -203,6 +263,7 @@ impl<T: Send + 'static> Slot<T> {
                     self.reclaim(fallback);
                 }
                 self.told = None;
+                self.wishes.handle_opened();
                 self.events.push(Event::Opened(stream.opened.clone()));
                 self.running = Some(self.seat_in(Running::new(stream, opening.seat, now)));
             }
@@ -211,16 +272,32 @@ impl<T: Send + 'static> Slot<T> {
     }
 
     fn handle_refused(&mut self, error: &OpenError, now: Instant) {
+        if self.step_down(&error.to_string(), now) {
+            return;
+        }
         self.retry_at = error.may_pass().then(|| now + self.pause);
         self.pause = (self.pause * 2).min(PAUSE_MAX);
         self.tell(error.to_string(), false);
+    }
+
+    /// The next device of the order, if there is one, in place of the one that `sentence` tells of.
+    fn step_down(&mut self, sentence: &str, now: Instant) -> bool {
+        let Some(is_news) = self.wishes.handle_refused(now) else { return false };
+        let next = if self.spec() == DEFAULT { "the system's default" } else { self.spec() };
+        let sentence = format!("{sentence} Until then the {} is {next}.", self.direction.noun());
+        if is_news {
+            self.events.push(Event::Turned(sentence));
+        }
+        (self.pause, self.told) = (PAUSE_MIN, None);
+        self.begin(now);
+        true
     }
 
     /// Ten times a second while wanted.
     pub(super) fn handle_look(&mut self, now: Instant) {
         if self.opening.as_ref().is_some_and(|opening| now.saturating_duration_since(opening.since) > OPENING_MAX) {
             self.opening = None;
-            self.handle_refused(&OpenError::NoAnswer { direction: self.direction, name: self.spec.clone() }, now);
+            self.handle_refused(&OpenError::NoAnswer { direction: self.direction, name: self.spec().to_owned() }, now);
         }
         if self.retry_at.is_some_and(|at| at <= now) {
             self.retry_at = None;
@@ -254,11 +331,14 @@ impl<T: Send + 'static> Slot<T> {
         let was_good = now.saturating_duration_since(running.since) > GOOD;
         running.stream.health.fail(failure);
         self.reclaim(running);
-        self.tell(sentence, true);
+        self.tell(sentence.clone(), true);
+        if was_good {
+            self.wishes.handle_good();
+        }
         if was_good || self.pause == PAUSE_MIN {
             self.pause = if was_good { PAUSE_MIN } else { PAUSE_MIN * 2 };
             self.begin(now);
-        } else {
+        } else if !self.step_down(&sentence, now) {
             self.retry_at = Some(now + self.pause);
             self.pause = (self.pause * 2).min(PAUSE_MAX);
             self.fall_back(now);
@@ -285,7 +365,7 @@ impl<T: Send + 'static> Slot<T> {
         }
         self.tickets += 1;
         let (ticket, direction, seat) = (self.tickets, self.direction, Arc::new(Seat::default()));
-        let (backend, open, spec) = (self.backend.clone(), self.open.clone(), self.spec.clone());
+        let (backend, open, spec) = (self.backend.clone(), self.open.clone(), self.spec().to_owned());
         let (reports, hanging, empty) = (self.reports.clone(), self.hanging.clone(), seat.clone());
         let attempt = std::thread::Builder::new().name("open-stream".into()).spawn(move || {
             let result = open(backend.as_ref(), &spec, empty);
@@ -296,7 +376,7 @@ impl<T: Send + 'static> Slot<T> {
         match attempt {
             Ok(_) => self.opening = Some(Opening { ticket, seat, since: now }),
             Err(error) => {
-                let (name, why) = (self.spec.clone(), error.to_string());
+                let (name, why) = (self.spec().to_owned(), error.to_string());
                 self.handle_refused(&OpenError::Other { direction, name, why }, now);
             }
         }

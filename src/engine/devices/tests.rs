@@ -3,10 +3,11 @@
 use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::sync::{Mutex, MutexGuard};
 
+use super::wishes::DEFAULT;
 use super::*;
 use crate::audio::Frame;
 use crate::engine::Holder;
-use crate::os::sound::{Failure, Health, MakeInput, MakeOutput, Sound};
+use crate::os::sound::{BlockTime, Failure, Health, MakeInput, MakeOutput, Sound};
 use crate::os::virtual_sound;
 use crate::os::wav::WavReader;
 use crate::units::{FRAME_SAMPLES, SAMPLE_RATE};
@@ -52,8 +53,8 @@ impl Bench {
         let pulled = Arc::new(AtomicU64::new(0));
         let config = DevicesConfig {
             backend,
-            input: input.into(),
-            output: output.into(),
+            input: input.split('+').map(str::to_owned).collect(),
+            output: output.split('+').map(str::to_owned).collect(),
             input_without_card: "silence".into(),
             commands: commanded,
             notices: announcer,
@@ -154,6 +155,9 @@ struct Mood {
     refusal: Option<OpenError>,
     health: Vec<Arc<Health>>,
     default_id: Option<String>,
+    /// Cards with a name: there, and there but not to be opened.
+    plugged: Vec<&'static str>,
+    broken: Vec<&'static str>,
     opened: usize,
 }
 
@@ -176,13 +180,24 @@ impl Moody {
         if let Some(error) = self.state().refusal.clone() {
             return Err(error);
         }
+        let (direction, name) = (Direction::Output, spec.to_owned());
+        if is_card(spec) && !self.state().plugged.contains(&spec) {
+            return Err(OpenError::NotFound { direction, name });
+        }
+        if self.state().broken.contains(&spec) {
+            return Err(OpenError::Busy { direction, name });
+        }
         let mut stream = open()?;
         let mut state = self.state();
         state.opened += 1;
         state.health.push(stream.health.clone());
-        stream.opened.id = state.default_id.clone().unwrap_or_default();
+        stream.opened.id = if is_card(spec) { spec.to_owned() } else { state.default_id.clone().unwrap_or_default() };
         Ok(stream)
     }
+}
+
+fn is_card(spec: &str) -> bool {
+    spec.starts_with("card:")
 }
 
 impl Backend for Moody {
@@ -190,22 +205,52 @@ impl Backend for Moody {
         Vec::new()
     }
 
-    fn default_id(&self, _: Direction) -> Option<String> {
-        self.state().default_id.clone()
+    fn find(&self, spec: &str, _: Direction) -> Option<String> {
+        let state = self.state();
+        if spec == DEFAULT { state.default_id.clone() } else { state.plugged.contains(&spec).then(|| spec.to_owned()) }
     }
 
     fn open_input(&self, spec: &str, make: MakeInput<'_>) -> Result<Stream, OpenError> {
-        let real = if spec == DEFAULT { "tone" } else { spec };
+        let real = if spec == DEFAULT || is_card(spec) { "tone" } else { spec };
         self.open(spec, || virtual_sound::open_input(real, make).expect("virtual"))
     }
 
     fn open_output(&self, spec: &str, make: MakeOutput<'_>) -> Result<Stream, OpenError> {
-        let real = if spec == DEFAULT { "null" } else { spec };
+        let real = if spec == DEFAULT || is_card(spec) { "null" } else { spec };
         self.open(spec, || virtual_sound::open_output(real, make).expect("virtual"))
     }
 
     fn with_host(&self, host: Option<&str>) -> Result<Arc<dyn Backend>, OpenError> {
         Err(OpenError::UnknownHost { name: host.unwrap_or_default().into(), known: "moody".into() })
+    }
+}
+
+#[test]
+fn every_rate_and_every_count_of_channels_is_heard_and_fed() {
+    for rate in [8_000, 11_025, 16_000, 22_050, 32_000, 44_100, 48_000, 88_200, 96_000, 176_400, 192_000] {
+        for channels in 1..=8u16 {
+            let (meters, format) = (Arc::new(Meters::default()), StreamFormat { rate, channels });
+            let pulled = Arc::new(AtomicU64::new(0));
+            let mut play = playback_callback(Box::new(Tone { pulled: pulled.clone() }), format, meters.clone()).expect("a rate");
+            let (writer, mut reader) = mic_ring(meters);
+            let mut capture = capture_callback(writer, format).expect("a rate");
+            let (now, width) = (Instant::now(), usize::from(channels));
+            // What is played into all channels is what the microphone hears of all: a tone, after both conversions.
+            let (mut frame, mut heard) = ([0.0; FRAME_SAMPLES], Vec::new());
+            for _ in 0..20 {
+                let mut block = vec![9.0; rate as usize / 100 * width];
+                play(&mut block, BlockTime { now, at: now });
+                assert!(block.chunks(width).all(|frame| frame.iter().all(|sample| *sample == frame[0])), "{rate} Hz, {channels}");
+                capture(&block, BlockTime { now, at: now });
+                while reader.poll_frame(&mut frame).is_some() {
+                    heard.extend_from_slice(&frame);
+                }
+            }
+            assert!(pulled.load(Relaxed).abs_diff(9_600) < 1_000, "{rate} Hz, {channels}: {pulled:?} of 9600");
+            let late = &heard[heard.len().saturating_sub(4_800)..];
+            let power: f32 = late.iter().map(|sample| sample * sample).sum::<f32>() / late.len() as f32;
+            assert!((power.sqrt() - 0.5 / 2f32.sqrt()).abs() < 0.02, "{rate} Hz, {channels} channels: {power}");
+        }
     }
 }
 
@@ -324,6 +369,62 @@ fn the_default_is_followed_and_a_bad_host_changes_nothing() {
     bench.send(DeviceCommand::SetHost("oss".into()));
     bench.wait_for("refusal", |notice| matches!(notice, Notice::Problem(text) if text.contains("no sound system \"oss\"")).then_some(()));
     assert!(bench.meters.out.running.load(Relaxed));
+}
+
+/// The order of the loudspeakers as it is told, until `used` is the one.
+fn wait_used(bench: &Bench, used: &str) {
+    bench.wait_for("the order", |notice| match notice {
+        Notice::DeviceOrder { direction: Direction::Output, order, used: at } if order[at] == used => Some(()),
+        _ => None,
+    });
+}
+
+#[test]
+fn the_best_that_is_there_is_used_and_what_is_pulled_out_is_replaced() {
+    let host = Arc::new(Moody::default());
+    host.state().default_id = Some("built-in".into());
+    host.state().plugged = vec!["card:b"];
+    let bench = Bench::start(host.clone(), "silence", "card:a+card:b");
+    bench.meters.set_state(PeerId::new(0).expect("slot"), CallState::Live, Instant::now());
+    bench.wait_for("word of it", |notice| {
+        matches!(&notice, Notice::Info(text) if text.contains("called \"card:a\"") && text.ends_with("Until then the loudspeaker is card:b.")).then_some(())
+    });
+    wait_used(&bench, "card:b");
+    bench.wait_until("card b runs", |bench| bench.meters.out.running.load(Relaxed));
+    // A better one is plugged in.
+    host.state().plugged = vec!["card:a", "card:b"];
+    bench.wait_for("the better one", |notice| matches!(&notice, Notice::Info(text) if text.contains("card:a is there")).then_some(()));
+    wait_used(&bench, "card:a");
+    bench.wait_open(Direction::Output);
+    let (opened, pulled) = (host.state().opened, bench.pulled.load(Relaxed));
+    bench.wait_until("two looks and more", |bench| bench.pulled.load(Relaxed) > pulled + 48_000 * 5);
+    assert_eq!(host.state().opened, opened, "nothing changed: nothing is switched");
+    // Both are pulled out: the default.
+    host.state().plugged.clear();
+    host.fail_last(Failure::Gone);
+    assert!(bench.wait_lost(Direction::Output).contains("is gone"));
+    wait_used(&bench, DEFAULT);
+    bench.wait_open(Direction::Output);
+    // One is back, and cannot be opened: the default goes on, and it is not tried again and again.
+    host.state().broken = vec!["card:b"];
+    host.state().plugged = vec!["card:b"];
+    bench.wait_for("a try", |notice| matches!(&notice, Notice::Info(text) if text.contains("card:b is there")).then_some(()));
+    wait_used(&bench, DEFAULT);
+    bench.wait_open(Direction::Output);
+    let (opened, pulled) = (host.state().opened, bench.pulled.load(Relaxed));
+    bench.wait_until("two looks and more", |bench| bench.pulled.load(Relaxed) > pulled + 48_000 * 5);
+    assert_eq!(host.state().opened, opened, "left alone");
+    // What the user chooses goes first.
+    host.state().plugged = vec!["card:b", "card:c"];
+    bench.send(DeviceCommand::SetOutput("card:c".into()));
+    bench.wait_for("the choice", |notice| match notice {
+        Notice::DeviceOrder { direction: Direction::Output, order, used: 0 } => {
+            assert_eq!(order, ["card:c", "card:a", "card:b", DEFAULT]);
+            Some(())
+        }
+        _ => None,
+    });
+    bench.wait_open(Direction::Output);
 }
 
 #[test]

@@ -2,7 +2,8 @@
 
 use super::*;
 use crate::audio::codec::{Encode, OpusEncoder, OpusSettings};
-use crate::call::Quality;
+use crate::audio::earcon::Earcon;
+use crate::call::{Phase, Quality};
 use crate::engine::Minute;
 use crate::engine::tap::{Span, tap};
 use crate::engine::wave::Mark;
@@ -291,4 +292,35 @@ fn concealment_is_bounded_in_one_callback_and_the_rest_fades() {
     assert!(largest_step(&heard[24_000..]) < 0.3, "{}", largest_step(&heard[24_000..]));
     let marks: Vec<Mark> = PeerId::all().flat_map(|id| rig.playback.meters.peer(id).wave.marks(60)).collect();
     assert!(marks.contains(&Mark::Concealed) && marks.contains(&Mark::Lost), "{marks:?}");
+}
+
+#[test]
+fn an_earcon_is_part_of_what_is_played_and_of_the_echo_reference() {
+    let mut rig = Rig::new();
+    let mut far = rig.handle.take_far_end().expect("a far end");
+    rig.playback.meters.out.running.store(true, Relaxed);
+    rig.playback.controls.begin_earcon(Earcon::Live);
+    let played = rig.play(9_600);
+    assert!((0.09..0.11).contains(&played.iter().fold(0f32, |peak, sample| peak.max(sample.abs()))));
+    let reference: Vec<f32> = std::iter::from_fn(|| far.pop().ok()).flat_map(|frame| frame.samples).collect();
+    assert_eq!(reference, played);
+    // While a delay is measured nothing is played, nor afterwards what was to be.
+    rig.playback.controls.set_measuring(Some(Phase::Steady));
+    rig.playback.controls.begin_earcon(Earcon::HangUp);
+    rig.play(480);
+    rig.playback.controls.set_measuring(None);
+    assert_eq!(rms(&rig.play(9_600)), 0.0);
+}
+
+#[test]
+fn an_earcon_makes_no_step_in_a_voice() {
+    let mut rig = Rig::new();
+    rig.playback.meters.out.running.store(true, Relaxed);
+    rig.open(0).expect("room");
+    let packets = hum(200);
+    rig.hear(&[0], &packets[..60], 0);
+    let voice = rig.hear(&[0], &packets[60..120], 60);
+    rig.playback.controls.begin_earcon(Earcon::KeyUp);
+    let both = rig.hear(&[0], &packets[120..180], 120);
+    assert!(largest_step(&both) < largest_step(&voice) + 0.03, "{} {}", largest_step(&both), largest_step(&voice));
 }

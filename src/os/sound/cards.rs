@@ -163,9 +163,10 @@ impl Backend for Sound {
         entries
     }
 
-    fn default_id(&self, direction: Direction) -> Option<String> {
-        let id = self.device(DEFAULT, direction).ok().map(|device| id_of(&device));
-        if id.is_none() {
+    fn find(&self, spec: &str, direction: Direction) -> Option<String> {
+        let name = Channels::split(spec).0;
+        let id = self.device(name, direction).ok().map(|device| id_of(&device));
+        if id.is_none() && name == DEFAULT {
             self.forget_host();
         }
         id

@@ -1,6 +1,6 @@
 //! The device picker's state: three lists, a row in each. Pure.
 
-use crate::engine::{Command, DeviceEntry, DeviceStatus, Direction};
+use crate::engine::{Command, DeviceEntry, DeviceStatus, Direction, Notice};
 use crate::ui::text;
 
 /// The host of the devices that are no cards.
@@ -43,11 +43,13 @@ pub struct Devices {
     pub list: Vec<DeviceEntry>,
     pub input: DeviceStatus,
     pub output: DeviceStatus,
+    /// What the user named, best first, and which of it is in use; empty where there is nothing to choose. Input, output.
+    orders: [(Vec<String>, usize); 2],
 }
 
 impl Default for Devices {
     fn default() -> Self {
-        Self { list: Vec::new(), input: DeviceStatus::Closed, output: DeviceStatus::Closed }
+        Self { list: Vec::new(), input: DeviceStatus::Closed, output: DeviceStatus::Closed, orders: Default::default() }
     }
 }
 
@@ -57,6 +59,30 @@ impl Devices {
             Direction::Input => self.input = status,
             Direction::Output => self.output = status,
         }
+    }
+
+    /// What the engine says of devices; the rest is not for here.
+    pub fn handle_notice(&mut self, notice: Notice) {
+        match notice {
+            Notice::Device { direction, status } => self.set_status(direction, status),
+            Notice::Devices(list) => self.list = list,
+            Notice::DeviceOrder { direction, order, used } => self.orders[direction as usize] = (order, used),
+            _ => {}
+        }
+    }
+
+    /// The order in words, if there is one: `order: 1 usb, 2 default (now)`.
+    #[must_use]
+    pub fn order(&self, list: List) -> Option<String> {
+        let (order, used) = match list {
+            List::Input => &self.orders[0],
+            List::Output => &self.orders[1],
+            List::Host => return None,
+        };
+        let now = |at| if at == *used { " (now)" } else { "" };
+        let places: Vec<String> =
+            order.iter().enumerate().map(|(at, spec)| format!("{} {}{}", at + 1, text::clean(spec), now(at))).collect();
+        (order.len() > 1).then(|| format!("order: {}", places.join(", ")))
     }
 
     /// What a stream's loss means, while it lasts.
@@ -90,12 +116,14 @@ impl Devices {
             List::Output => (Direction::Output, &self.output),
         };
         let command = |id: &str| if direction == Direction::Input { Command::Input(id.into()) } else { Command::Output(id.into()) };
-        let used = |name: &str| matches!(status, DeviceStatus::Open { name: open, .. } if open == name);
+        let used = |name: &str| matches!(status, DeviceStatus::Open { id: open, .. } if open == name);
+        let (order, _) = &self.orders[direction as usize];
+        let place = |entry: &DeviceEntry| order.iter().position(|spec| entry.is_meant_by(spec) || spec == "default" && entry.is_default);
         let offered = |entry: &&DeviceEntry| entry.direction == direction && !needs_a_file(entry);
         let entries = self.list.iter().filter(offered).map(|entry| Choice {
             name: text::clean(&entry.name),
-            detail: detail(entry, several),
-            in_use: used(&entry.name) || used(&entry.id),
+            detail: detail(entry, several, place(entry).filter(|_| order.len() > 1)),
+            in_use: used(&entry.id),
             command: command(&entry.id),
         });
         let nothing = if direction == Direction::Input { ("silence", "No microphone") } else { ("null", "No loudspeaker") };
@@ -113,8 +141,9 @@ fn needs_a_file(entry: &DeviceEntry) -> bool {
     entry.host == VIRTUAL && entry.id.contains("FILE")
 }
 
-fn detail(entry: &DeviceEntry, several_hosts: bool) -> String {
-    let mut words = Vec::new();
+/// `place`: in the user's order, from 0.
+fn detail(entry: &DeviceEntry, several_hosts: bool, place: Option<usize>) -> String {
+    let mut words: Vec<String> = place.map(|place| format!("{}.", place + 1)).into_iter().collect();
     if entry.is_default {
         words.push("default".to_string());
     }
@@ -196,10 +225,30 @@ mod tests {
     }
 
     #[test]
+    fn the_order_and_the_one_in_use_are_shown() {
+        let mut devices = Devices {
+            list: ["alsa:a", "alsa:usb", "alsa:c"].map(|id| entry("alsa", Direction::Output, id)).into(),
+            output: DeviceStatus::Open { name: "The c (c#2)".into(), id: "alsa:c".into(), rate: 48_000, channels: 1, block: None },
+            ..Devices::default()
+        };
+        assert_eq!((devices.order(List::Output), devices.choices(List::Output)[2].detail.as_str()), (None, "2 channels"));
+        let order = vec!["c#2".into(), "alsa:a".into(), "default".into()];
+        devices.handle_notice(Notice::DeviceOrder { direction: Direction::Output, order, used: 0 });
+        let choices = devices.choices(List::Output);
+        assert_eq!(choices.iter().map(|choice| choice.in_use).collect::<Vec<_>>(), [false, false, true, false]);
+        assert_eq!(
+            choices.iter().map(|choice| choice.detail.as_str()).collect::<Vec<_>>(),
+            ["2., 2 channels", "2 channels", "1., 2 channels", ""]
+        );
+        assert_eq!(devices.order(List::Output).as_deref(), Some("order: 1 c#2 (now), 2 alsa:a, 3 default"));
+        assert_eq!(devices.order(List::Input), None);
+    }
+
+    #[test]
     fn the_row_stays_inside_its_list() {
         let devices = Devices {
             list: ["a", "b", "c"].map(|id| entry("alsa", Direction::Input, id)).into(),
-            input: DeviceStatus::Open { name: "c".into(), rate: 48_000, channels: 1, block: None },
+            input: DeviceStatus::Open { name: "c".into(), id: "c".into(), rate: 48_000, channels: 1, block: None },
             ..Devices::default()
         };
         let mut picker = Picker::default();

@@ -35,12 +35,8 @@ impl App {
                 self.missed.insert(0, Missed { address: self.who_called(&text::clean_sentence(&address)), at });
                 self.missed.truncate(MISSED_MAX);
             }
-            Notice::Device { direction, status } => {
-                self.devices.set_status(direction, status);
-                self.follow_devices();
-            }
-            Notice::Devices(list) => {
-                self.devices.list = list;
+            notice @ (Notice::Device { .. } | Notice::Devices(_) | Notice::DeviceOrder { .. }) => {
+                self.devices.handle_notice(notice);
                 self.follow_devices();
             }
             Notice::Recording { files } => {

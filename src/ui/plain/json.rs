@@ -38,8 +38,9 @@ pub const EVENTS: &[(&str, &str, &[&str])] = &[
     (
         "device",
         "a device (direction: input, output) is open, closed or lost; what is not known is null",
-        &["direction", "status", "name", "rate", "channels", "block_frames", "message"],
+        &["direction", "status", "name", "id", "rate", "channels", "block_frames", "message"],
     ),
+    ("device_order", "the devices that the user named, best first, and which is used or tried now", &["direction", "order", "used"]),
     ("devices", "the answer to the command devices: host, direction, id, name, default, detail of each", &["devices"]),
     ("recording", "the files of a recording; none: it ended", &["files"]),
     (
@@ -104,6 +105,9 @@ pub fn event_of(notice: &Notice, roster: &Roster) -> (&'static str, Value) {
         Notice::MutedTalk => ("muted_talk", json!({})),
         Notice::Microphone(running) => ("microphone", json!({ "running": running })),
         Notice::Device { direction, status } => ("device", device(*direction, status)),
+        Notice::DeviceOrder { direction, order, used } => {
+            ("device_order", json!({ "direction": direction_name(*direction), "order": order, "used": order.get(*used) }))
+        }
         Notice::Devices(devices) => ("devices", json!({ "devices": devices.iter().map(entry).collect::<Vec<_>>() })),
         Notice::Recording { files } => {
             ("recording", json!({ "files": files.iter().map(|file| file.display().to_string()).collect::<Vec<_>>() }))
@@ -144,13 +148,14 @@ pub fn direction_name(direction: Direction) -> &'static str {
 }
 
 fn device(direction: Direction, status: &DeviceStatus) -> Value {
-    let mut fields = json!({ "direction": direction_name(direction), "status": null, "name": null, "rate": null, "channels": null,
+    let mut fields = json!({ "direction": direction_name(direction), "status": null, "name": null, "id": null, "rate": null, "channels": null,
         "block_frames": null, "message": null });
     match status {
         DeviceStatus::Closed => fields["status"] = "closed".into(),
-        DeviceStatus::Open { name, rate, channels, block } => {
+        DeviceStatus::Open { name, id, rate, channels, block } => {
             fields["status"] = "open".into();
             fields["name"] = name.clone().into();
+            fields["id"] = id.clone().into();
             fields["rate"] = (*rate).into();
             fields["channels"] = (*channels).into();
             fields["block_frames"] = (*block).into();

@@ -38,7 +38,7 @@ fn every_notice() -> Vec<Notice> {
         is_default: true,
         detail: "1 channel".into(),
     };
-    let open = DeviceStatus::Open { name: "USB".into(), rate: 48_000, channels: 2, block: Some(240) };
+    let open = DeviceStatus::Open { name: "USB".into(), id: "alsa:usb".into(), rate: 48_000, channels: 2, block: Some(240) };
     vec![
         Notice::Listening { address: "[::]:5005".parse().expect("an address") },
         Notice::Peer { id, address: "workshop".into(), format: Format::Rtp, incoming: false },
@@ -59,6 +59,7 @@ fn every_notice() -> Vec<Notice> {
         Notice::VoiceActivation(false),
         Notice::MutedTalk,
         Notice::Devices(vec![device]),
+        Notice::DeviceOrder { direction: Direction::Input, order: vec!["usb".into(), "default".into()], used: 1 },
         Notice::Recording { files: vec!["a.wav".into()] },
         Notice::Recording { files: Vec::new() },
         Notice::Measured(Ok(trials())),
@@ -134,6 +135,7 @@ fn plain_lines_are_sentences_that_can_be_read_aloud() {
             "Voice activation ended.",
             "You are muted: the command mute off unmutes.",
             "alsa input \"hw:0\": USB, 1 channel, default.",
+            "Microphones, best first: usb, default; now default.",
             "Recording into a.wav.",
             "Recording ended.",
             "Measured: mouth to ear 30.9 ms (30.5 to 31.4), from the key to the ear 41.0 ms; 1 of 21 chirps lost.",

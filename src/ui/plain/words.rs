@@ -41,6 +41,11 @@ pub fn sentences(notice: &Notice, roster: &Roster) -> Vec<String> {
             Some(words) => words,
             None => return Vec::new(),
         },
+        Notice::DeviceOrder { direction, order, used } => {
+            let Some(used) = order.get(*used) else { return Vec::new() };
+            let noun = if *direction == Direction::Input { "Microphones" } else { "Loudspeakers" };
+            format!("{noun}, best first: {}; now {used}.", order.join(", "))
+        }
         Notice::Devices(devices) => {
             let lines = devices.iter().map(|device| {
                 let mark = if device.is_default { ", default" } else { "" };

@@ -48,6 +48,11 @@ pub fn draw(buf: &mut Buffer, area: Rect, scene: &Scene, picker: &Picker, zones:
     }
     let test = paint::rows(inner, inner.height.saturating_sub(2), 2);
     paint::text(buf, test, 0, 1, &said(scene, picker.list), theme.dim);
+    if let Some(order) = app.devices.order(picker.list) {
+        let line = paint::rows(inner, inner.height.saturating_sub(3), 1);
+        let room = usize::from(line.width.saturating_sub(2));
+        paint::text(buf, line, 0, 1, &text::fit(&order, room, theme.glyphs.ellipsis), theme.dim);
+    }
     paint::text(buf, test, 1, 1, "say something ", theme.dim);
     let level = text::level(app.mic.level());
     let bar = Rect { x: test.x + 15, width: test.width.saturating_sub(25), ..test };
@@ -64,7 +69,7 @@ fn said(scene: &Scene, list: List) -> String {
     };
     match status {
         DeviceStatus::Closed => "closed".into(),
-        DeviceStatus::Open { name, rate, channels, block } => {
+        DeviceStatus::Open { name, rate, channels, block, .. } => {
             let block = block.map_or(String::new(), |block| format!(", {block} samples a block"));
             let channels = if *channels == 1 { "1 channel".to_string() } else { format!("{channels} channels") };
             format!("in use: {}, {rate} Hz, {channels}{block}", text::clean(name))

@@ -47,7 +47,7 @@ impl Moment {
         let mut moment = Self::new(snapshot);
         let names = [("alice", "10.0.1.217"), ("", "10.0.1.9"), ("carol", "workshop.lan")];
         fake::introduce(&mut moment.app, &moment.snapshot, &names);
-        let status = |name: &str| DeviceStatus::Open { name: name.into(), rate: 48_000, channels: 1, block: Some(240) };
+        let status = |name: &str| DeviceStatus::Open { name: name.into(), id: "hw:1".into(), rate: 48_000, channels: 1, block: Some(240) };
         moment.app.handle_notice(Notice::Device { direction: Direction::Input, status: status("Webcam C920") }, moment.snapshot.now);
         moment.app.handle_notice(Notice::Device { direction: Direction::Output, status: status("Headphones") }, moment.snapshot.now);
         moment.app.key = KeyReport { rung: Rung::Releases, spent: false };

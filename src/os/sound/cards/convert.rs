@@ -111,7 +111,7 @@ where
         let mut sounded = false;
         for piece in samples.chunks(scratch.len()) {
             for (to, from) in scratch.iter_mut().zip(piece) {
-                *to = f32::from_sample_(*from);
+                *to = heard(*from);
                 sounded |= *to != 0.0;
             }
             callback(&scratch[..piece.len()], BlockTime { now, at });
@@ -140,13 +140,25 @@ fn output<T: SizedSample + FromSample<f32>>(
             let block = &mut scratch[..piece.len()];
             callback(block, BlockTime { now, at });
             for (to, from) in piece.iter_mut().zip(block) {
-                *to = T::from_sample_(from.clamp(-1.0, FULL_SCALE));
+                *to = played(*from);
             }
             at += frames(piece.len() / channels, config.sample_rate);
         }
         health.carry(samples.len() / channels, true);
     };
     device.build_output_stream(config, data, move |error| note_error(&errors, &error), Some(PATIENCE))
+}
+
+fn heard<T>(sample: T) -> f32
+where
+    f32: FromSample<T>,
+{
+    f32::from_sample_(sample)
+}
+
+/// Nothing wraps, however loud.
+fn played<T: FromSample<f32>>(sample: f32) -> T {
+    T::from_sample_(sample.clamp(-1.0, FULL_SCALE))
 }
 
 fn frames(count: usize, rate: u32) -> Duration {
@@ -157,6 +169,40 @@ fn frames(count: usize, rate: u32) -> Duration {
 mod tests {
     use super::*;
     use std::sync::mpsc::channel;
+
+    /// To a device and back; a step is the format's own, or a float's.
+    fn there_and_back<T: SizedSample + FromSample<f32> + PartialEq>(bits: i32)
+    where
+        f32: FromSample<T>,
+    {
+        let step = 2f32.powi(1 - bits.min(24));
+        for sample in [-1.0, -0.7, -0.25, -0.001, 0.0, 0.001, 0.25, 0.5, 0.7, 0.99] {
+            let back = heard(played::<T>(sample));
+            assert!((back - sample).abs() <= step, "{}: {sample} came back as {back}", T::FORMAT);
+        }
+        assert_eq!(heard(played::<T>(0.0)), 0.0, "{}: silence is silence", T::FORMAT);
+        assert!(played::<T>(0.0) == T::EQUILIBRIUM, "{}", T::FORMAT);
+        for loud in [1.0, 1.5, 40.0, f32::INFINITY] {
+            assert!(heard(played::<T>(loud)) > 0.98, "{}: {loud} does not wrap", T::FORMAT);
+            assert!(heard(played::<T>(-loud)) < -0.98, "{}: -{loud} does not wrap", T::FORMAT);
+        }
+    }
+
+    #[test]
+    fn every_sample_format_carries_sound_both_ways() {
+        there_and_back::<i8>(8);
+        there_and_back::<i16>(16);
+        there_and_back::<I24>(24);
+        there_and_back::<i32>(32);
+        there_and_back::<i64>(64);
+        there_and_back::<u8>(8);
+        there_and_back::<u16>(16);
+        there_and_back::<U24>(24);
+        there_and_back::<u32>(32);
+        there_and_back::<u64>(64);
+        there_and_back::<f32>(24);
+        there_and_back::<f64>(24);
+    }
 
     #[test]
     fn a_chosen_channel_reaches_us_alone_and_ours_reaches_it_alone() {
