@@ -9,6 +9,7 @@ pub mod delay;
 pub mod demo;
 pub mod devices;
 pub mod disk;
+pub mod doctor;
 mod hints;
 pub mod keyring;
 pub mod measuring;

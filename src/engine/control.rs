@@ -19,7 +19,7 @@ use anyhow::Context;
 use crossbeam_channel::Receiver;
 
 #[cfg(unix)]
-pub use client::{ask, tell_all};
+pub use client::{ask, is_in_call, tell_all};
 
 use super::command::WORDS;
 use super::{Command, Controls, Meters, Notice, Notices, Roster, Snapshot, Switch, report};

@@ -4,6 +4,7 @@
 
 mod devices;
 mod keys;
+mod mode;
 mod needle;
 
 use std::collections::VecDeque;
@@ -12,6 +13,7 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant, SystemTime};
 
 pub use devices::{Devices, List, Picker};
+pub use mode::{Checkup, Mode};
 pub use needle::Needle;
 
 use super::action::View;
@@ -31,39 +33,6 @@ const INFO_SHOWN: Duration = Duration::from_secs(6);
 const PROBLEM_SHOWN: Duration = Duration::from_secs(15);
 /// Between two sounds of the bell.
 const RING_EVERY: Duration = Duration::from_secs(4);
-
-/// What the keys act on.
-#[derive(Clone, PartialEq, Debug)]
-pub enum Mode {
-    Main,
-    /// The address field has the focus: letters are text, Space too.
-    Field,
-    Help {
-        scroll: u16,
-    },
-    Picker(Picker),
-    /// "In a call: really quit?"
-    Quit,
-    /// A peer that was met sealed is called in the clear only if its name is typed.
-    Clear {
-        id: PeerId,
-        typed: String,
-    },
-}
-
-impl Mode {
-    #[must_use]
-    pub fn context(&self) -> Context {
-        match self {
-            Self::Main => Context::Main,
-            Self::Field => Context::Field,
-            Self::Help { .. } => Context::Help,
-            Self::Picker(_) => Context::Picker,
-            Self::Quit => Context::Quit,
-            Self::Clear { .. } => Context::Clear,
-        }
-    }
-}
 
 /// What a slot's peer is called, and how we came to know it.
 #[derive(Clone, PartialEq, Debug)]
@@ -134,6 +103,8 @@ pub enum Effect {
     Suspend,
     /// Take the terminal again.
     Continue,
+    /// Have the doctor's checks made.
+    Examine,
     Quit,
 }
 
@@ -148,6 +119,7 @@ pub struct App {
     pub devices: Devices,
     pub listening: Option<SocketAddr>,
     pub recording: Vec<PathBuf>,
+    pub checkup: Checkup,
     pub key: KeyReport,
     pub mic: Needle,
     pub out: Needle,
@@ -176,6 +148,7 @@ impl App {
             devices: Devices::default(),
             listening: None,
             recording: Vec::new(),
+            checkup: Checkup::default(),
             key: KeyReport { rung: Rung::Inferred, spent: false },
             mic: Needle::default(),
             out: Needle::default(),

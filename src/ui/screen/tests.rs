@@ -10,9 +10,10 @@ use ratatui::backend::{CrosstermBackend, TestBackend};
 use ratatui::buffer::Buffer;
 
 use super::*;
+use crate::doctor::{Finding, Report, Section};
 use crate::engine::{CallState, DeviceEntry, DeviceStatus, Direction, Holder, Minute, Notice, PublicKey, Reason};
 use crate::talk::Rung;
-use crate::ui::app::KeyReport;
+use crate::ui::app::{Checkup, KeyReport};
 use crate::ui::fake;
 use crate::ui::options::{ThemeChoice, UiOptions};
 use crate::units::{Format, Level};
@@ -156,6 +157,29 @@ fn devices() -> Notice {
     ])
 }
 
+/// What the doctor has found, or finds.
+fn examined(running: bool) -> Checkup {
+    let mut report = Report::default();
+    report.extend([
+        Finding::ok(Section::Program, "version", "voicetui 0.1.0, audio hosts pulseaudio, alsa"),
+        Finding::warn(
+            Section::Program,
+            "priority",
+            "nice -11 (real-time: EPERM)",
+            "Real-time priority: put the line \"@audio - rtprio 95\" there.",
+        ),
+        Finding::ok(Section::Sound, "its buffer", "granted 240 frames (5.0 ms), came 120 to 480"),
+        Finding::bad(
+            Section::Sound,
+            "microphone level",
+            "delivers only zeros: muted or not permitted",
+            "The microphone delivers only zeros: unmute it.",
+        ),
+        Finding::skipped(Section::Network, "peer", "none was given"),
+    ]);
+    Checkup { report, running }
+}
+
 /// Every scene that is worth looking at.
 fn scenes() -> Vec<(&'static str, Moment)> {
     let ringing = || {
@@ -205,6 +229,11 @@ fn scenes() -> Vec<(&'static str, Moment)> {
                 })
                 .press("pwork"),
         ),
+        (
+            "doctor",
+            Moment::new(fake::idle()).with(|m| m.app.checkup = examined(false)).press("\x1bx").with(|m| m.app.checkup.running = false),
+        ),
+        ("doctor-checking", Moment::new(fake::idle()).with(|m| m.app.checkup = examined(true)).press("\x1bx")),
         ("key-changed", Moment::call().with(alarm)),
         ("start", Moment::new(fake::idle())),
         ("talk", Moment::call()),
