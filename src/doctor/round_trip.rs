@@ -22,6 +22,9 @@ const SLOW_MS: f64 = 80.0;
 /// Cards that hide more than this make the program's own sum wrong.
 const UNTOLD_MS: f64 = 25.0;
 
+/// No block is longer, samples: where none is near, its time is not known.
+const BLOCK_MAX: u64 = 12_000;
+
 /// A sample that passed between the program and a device.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Passed {
@@ -56,7 +59,7 @@ pub fn trips(given: &[Passed], heard: &[f32], blocks: &[Passed]) -> Vec<Trip> {
 }
 
 fn trip(given: &[Passed], at: u64, blocks: &[Passed]) -> Option<Trip> {
-    let block = blocks.iter().rev().find(|block| block.index <= at)?;
+    let block = blocks.iter().rev().find(|block| block.index <= at && at - block.index < BLOCK_MAX)?;
     let (had, air) = (block.now, block.air + duration_of(at - block.index));
     let given = given.iter().rev().find(|given| given.now <= had && had < given.now + SPACING)?;
     let signed = |later: Instant, earlier: Instant| {
@@ -148,5 +151,7 @@ mod tests {
         assert!(finding.verdict == Verdict::Skipped && finding.says.contains("none of 2 chirps"), "{finding:?}");
         let (_, samples, blocks) = heard(Instant::now(), 30);
         assert_eq!(trips(&[], &samples, &blocks), [], "a chirp that nobody gave");
+        let (given, ..) = heard(Instant::now(), 30);
+        assert_eq!(trips(&given, &samples, &blocks[..50]), [], "when it came is not known");
     }
 }

@@ -91,6 +91,12 @@ pub fn spawn(config: ControlConfig) -> anyhow::Result<Control> {
 #[cfg(not(unix))]
 pub fn tell_all(_line: &str) {}
 
+/// Nobody can be asked on this platform.
+#[cfg(not(unix))]
+pub fn is_in_call(_pid: u32) -> bool {
+    false
+}
+
 /// Asks a running instance.
 ///
 /// # Errors

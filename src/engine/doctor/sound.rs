@@ -13,9 +13,7 @@ use crate::doctor::level::{self, Levels};
 use crate::doctor::round_trip::{self, Passed, SPACING};
 use crate::doctor::stream::{self, StreamFacts};
 use crate::doctor::{Finding, Section};
-use crate::os::sound::{
-    Backend, BlockTime, Direction, Failure, InputCallback, OpenError, OutputCallback, Sound, Stream, StreamFormat, hosts,
-};
+use crate::os::sound::{Backend, BlockTime, Direction, Failure, InputCallback, OpenError, OutputCallback, Sound, Stream, StreamFormat};
 use crate::units::SAMPLE_RATE;
 
 /// The microphone is listened to for this long, and the flow of both is watched.
@@ -25,17 +23,20 @@ const FIRST: Duration = Duration::from_millis(1_500);
 const CHIRPS: usize = 3;
 /// The most that is kept of what the microphone delivers: all of the test, with room.
 const KEPT_SECONDS: usize = 8;
-/// Blocks whose times are kept: so many of 1 ms.
-const BLOCKS: usize = KEPT_SECONDS * 1_000;
+/// Blocks whose times are kept: PulseAudio's are of a fraction of a millisecond.
+const BLOCKS: usize = KEPT_SECONDS * 8_000;
 /// How often it is looked whether a call has begun.
 const LOOK: Duration = Duration::from_millis(20);
 /// Devices that are named; the rest is counted.
 const NAMED_MAX: usize = 4;
 
+/// The host of files and tones in the list of devices.
+const VIRTUAL: &str = "virtual";
+
 const IN_CALL: &str = "not touched: a call is up, and has the devices";
 const BROKEN_OFF: &str = "broken off: a call began";
 
-/// The hosts that are built in, and what the chosen one has.
+/// What the hosts have.
 pub(super) fn devices(patient: &Patient) -> Vec<Finding> {
     let (section, what) = (Section::Sound, "devices");
     let list = match Sound::new(patient.host.as_deref()) {
@@ -94,9 +95,9 @@ pub(super) fn streams(patient: &Patient) -> Vec<Finding> {
         Some(opened)
     };
     let mut findings = Vec::new();
-    let input = opened(input, Direction::Input, &patient.input, &mut findings);
+    let input = opened(input, Direction::Input, patient, &mut findings);
     let output = match output {
-        Some(output) => opened(output, Direction::Output, &patient.output, &mut findings),
+        Some(output) => opened(output, Direction::Output, patient, &mut findings),
         None => {
             findings.push(Finding::skipped(Section::Sound, "loudspeaker", "a file: nothing is tried on it"));
             None
@@ -110,15 +111,16 @@ pub(super) fn streams(patient: &Patient) -> Vec<Finding> {
     findings
 }
 
-fn opened(result: Result<Stream, OpenError>, direction: Direction, spec: &str, findings: &mut Vec<Finding>) -> Option<Stream> {
-    let noun = direction.noun();
-    match result {
+fn opened(result: Result<Stream, OpenError>, direction: Direction, patient: &Patient, findings: &mut Vec<Finding>) -> Option<Stream> {
+    let (section, noun) = (Section::Sound, direction.noun());
+    let spec = if direction == Direction::Input { &patient.input } else { &patient.output };
+    findings.push(match result {
         Ok(stream) => return Some(stream),
-        Err(error @ OpenError::Busy { .. }) => {
-            findings.push(Finding::warn(Section::Sound, noun, "in use by another program", error.to_string()))
-        }
-        Err(error) => findings.push(Finding::bad(Section::Sound, noun, format!("{spec} cannot be opened"), error.to_string())),
-    }
+        // An idle voicetui may hold a card that lets one program in.
+        Err(OpenError::Busy { .. }) if patient.runs => Finding::skipped(section, noun, "in use, by this program or another one"),
+        Err(error @ OpenError::Busy { .. }) => Finding::warn(section, noun, "in use by another program", error.to_string()),
+        Err(error) => Finding::bad(section, noun, format!("{spec} cannot be opened"), error.to_string()),
+    });
     None
 }
 
