@@ -431,7 +431,8 @@ mod tests {
             let trips = through(rates, channels, 40);
             assert_eq!(trips.len(), 2, "{rates:?}: {trips:?}");
             for trip in trips {
-                assert!((trip.whole_ms - 40.0).abs() < 1.5, "{rates:?}: {trip:?}");
+                // To a block: a sample at a block's edge comes with the one or the other.
+                assert!((trip.untold_ms - 40.0).abs() < 1.5 && (trip.whole_ms - 40.0).abs() < 10.5, "{rates:?}: {trip:?}");
             }
         }
     }
