@@ -104,7 +104,7 @@ mod tests {
         let mut last = None;
         for _ in 0..20 {
             let mut knock = Knock::new(&mut rng);
-            let answers = at(&mut sessions, now, &knock.bytes().to_vec());
+            let answers = at(&mut sessions, now, knock.bytes());
             last = knock.handle(&answers[0]);
         }
         assert_eq!(last, Some(Answer::Busy), "twenty within a second");

@@ -40,7 +40,7 @@ fn style(theme: &Theme, verdict: Verdict) -> Style {
 fn lines(scene: &Scene, width: usize) -> Vec<Row> {
     let (theme, checkup) = (scene.theme, &scene.app.checkup);
     let intro = if checkup.running {
-        "Checking, for some ten seconds: say something. Three soft chirps follow."
+        "Checking, for some ten seconds. Outside a call: say something; soft chirps follow."
     } else {
         "Checked. \"voicetui doctor\" in a shell prints this, to paste."
     };
