@@ -182,6 +182,16 @@ fn examined(running: bool) -> Checkup {
 
 /// Every scene that is worth looking at.
 fn scenes() -> Vec<(&'static str, Moment)> {
+    let doctor = |running: bool| {
+        let moment = Moment::new(fake::idle()).with(|m| m.app.checkup = examined(running)).press("\x1bx");
+        moment.with(|m| m.app.checkup.running = running)
+    };
+    let mut all = scenes_of_calls();
+    all.extend([("doctor", doctor(false)), ("doctor-checking", doctor(true))]);
+    all
+}
+
+fn scenes_of_calls() -> Vec<(&'static str, Moment)> {
     let ringing = || {
         Moment::call().with(|m| {
             m.snapshot.peers[2].state = CallState::Ringing;
@@ -229,11 +239,6 @@ fn scenes() -> Vec<(&'static str, Moment)> {
                 })
                 .press("pwork"),
         ),
-        (
-            "doctor",
-            Moment::new(fake::idle()).with(|m| m.app.checkup = examined(false)).press("\x1bx").with(|m| m.app.checkup.running = false),
-        ),
-        ("doctor-checking", Moment::new(fake::idle()).with(|m| m.app.checkup = examined(true)).press("\x1bx")),
         ("key-changed", Moment::call().with(alarm)),
         ("start", Moment::new(fake::idle())),
         ("talk", Moment::call()),
