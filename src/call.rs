@@ -30,4 +30,4 @@ pub use state::{CallState, Reason};
 pub use trace::{Trace, TraceError};
 pub use uplink::{Speak, Tuning, Uplink};
 
-pub use crate::session::{Identity, KnownPeers, Local, PublicKey, fingerprint, trust, words};
+pub use crate::session::{Identity, KnownPeers, Local, PublicKey, fingerprint, knock, trust, words};

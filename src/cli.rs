@@ -3,6 +3,7 @@
 //! The definitions below are the one table of options: help, completions, the manual page, the config file's keys, their
 //! defaults and comments (`config.rs`) are all read from it.
 
+mod doctor;
 mod measure;
 mod options;
 mod peers;
@@ -26,6 +27,8 @@ use crate::session::trust::Edit;
 use crate::ui::UiOptions;
 use crate::ui::plain::{EVENTS, Measurement};
 use crate::units::Format;
+use doctor::DoctorArgs;
+pub use doctor::Examination;
 use measure::MeasureArgs;
 pub use options::ONCE;
 use options::Options;
@@ -94,6 +97,12 @@ enum Job {
     /// while it measures. With --json it prints one object.
     #[command(args_override_self = true)]
     Measure(Box<MeasureArgs>),
+    /// Check sound, network, terminal, clock and files, and say what to do: a report to paste
+    ///
+    /// Opens the microphone and the loudspeaker for a few seconds, and plays three soft chirps; nothing of it leaves this machine. With a
+    /// PEER it knocks at that voicetui's port: nobody rings there. Exits with 1 if something is bad. With --json it prints one object.
+    #[command(args_override_self = true)]
+    Doctor(Box<DoctorArgs>),
     /// Print the fingerprint of this user's key, for peers to compare; makes the key if there is none
     ///
     /// The fingerprint is the whole public key, in base32 (RFC 4648).
@@ -163,6 +172,8 @@ pub enum Invocation {
     },
     /// Call and measure the delay.
     Measure(Start, Measurement),
+    /// Check everything, and report.
+    Doctor(Examination),
     /// Print our fingerprint.
     Id,
     /// Change what is known of a peer; `None`: list them all.
@@ -217,8 +228,10 @@ where
         if typed.ids().any(|id| given(id.as_str())) {
             return Err(conflict("An option or an address starts a call, a command does something else: give one of the two."));
         }
-        if let (Job::Measure(_), Some((_, typed))) = (&job, typed.subcommand()) {
-            return measure::parse(&args, typed, load);
+        match (&job, typed.subcommand()) {
+            (Job::Measure(_), Some((_, typed))) => return measure::parse(&args, typed, load),
+            (Job::Doctor(_), Some((_, typed))) => return doctor::parse(&args, typed, load),
+            _ => {}
         }
         return invocation_of(job);
     }
@@ -264,6 +277,7 @@ fn passphrase_of(options: &Options, typed: bool) -> Passphrase {
 fn invocation_of(job: Job) -> Result<Invocation, Refusal> {
     Ok(match job {
         Job::Measure(_) => return Err(conflict("\"measure\" comes first, then whom to measure, then options.")),
+        Job::Doctor(_) => return Err(conflict(doctor::ORDER)),
         Job::Devices { host } => Invocation::Devices { host },
         Job::Ctl(ctl) => Invocation::Ctl { instance: ctl.instance, line: ctl.words.join(" ") },
         Job::Id => Invocation::Id,

@@ -9,6 +9,7 @@ pub mod delay;
 pub mod demo;
 pub mod devices;
 pub mod disk;
+pub mod doctor;
 pub mod earcons;
 mod hints;
 pub mod keyring;

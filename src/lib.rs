@@ -9,6 +9,7 @@
 //! wire.rs     bytes <-> packets         audio.rs    frames: codec, mixer, earcon, resample, meter, gate, process, vad
 //! playout.rs  packets -> samples        talk.rs     key events -> a lease to be on air
 //! session.rs  one peer's keys           call.rs     frames -> datagrams; datagrams -> packets; states
+//! doctor.rs   measurements -> a report of what is wrong and what to do
 //! -- shell: thin, decides nothing
 //! os.rs       every OS call             engine.rs   the threads and the atomics between them
 //! ui.rs       the screen, the plain modes
@@ -32,6 +33,7 @@
 //! input, ui (main)   the talk key's lease; the screen      the terminal; notices, 33 ms while something moves
 //! disk, control      recordings; stdin and the ctl socket  commands, taps
 //! resolver, signals  names; SIGTERM and its kin            those
+//! doctor, doctor-*   checks, a thread each, when asked     their own devices and sockets; none of the above
 //! ```
 //!
 //! Who may import whom stands in `tests/layers.rs`, which enforces it.
@@ -40,6 +42,7 @@ pub mod audio;
 pub mod call;
 pub mod cli;
 pub mod config;
+pub mod doctor;
 pub mod engine;
 pub mod os;
 pub mod playout;

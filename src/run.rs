@@ -1,9 +1,11 @@
 //! What the command line asked for, done: the screen, the plain modes, and the jobs that start no call. Main thread.
 
+mod doctor;
 mod trust;
 
 use std::io::{self, Write};
 use std::net::{IpAddr, Ipv4Addr};
+use std::process::ExitCode;
 
 use anyhow::Context;
 use tracing_appender::non_blocking::WorkerGuard;
@@ -11,6 +13,7 @@ use tracing_appender::non_blocking::WorkerGuard;
 use crate::cli::{self, Invocation, Refusal, Start};
 use crate::config::Config;
 use crate::engine::demo::DemoPeer;
+use crate::engine::doctor::Patient;
 use crate::engine::{Command, Engine, Settings, Trust, control};
 use crate::os::signals::Signals;
 use crate::os::sound::{Backend, Sound};
@@ -20,17 +23,18 @@ use crate::ui::plain::{Measurement, Mode, Output};
 use crate::ui::{self, Link, UiOptions};
 use crate::wire::sdp;
 
-/// Runs the program as its command line says.
+/// Runs the program as its command line says. A failure without an error has said all that there is to say.
 ///
 /// # Errors
 /// One clear sentence for the user, to be printed after the screen is gone.
-pub fn run() -> anyhow::Result<()> {
+pub fn run() -> anyhow::Result<ExitCode> {
     let invocation = match cli::parse(std::env::args_os(), Config::load) {
         Ok(invocation) => invocation,
         Err(Refusal::Usage(usage)) => usage.exit(),
         Err(Refusal::Config(error)) => return Err(error.into()),
     };
     match invocation {
+        Invocation::Doctor(asked) => return doctor::run(asked),
         Invocation::Screen(start, options) => screen(start, options),
         Invocation::Plain(start) => plain(start, Mode::Plain),
         Invocation::Json(start) => plain(start, Mode::Json),
@@ -44,7 +48,8 @@ pub fn run() -> anyhow::Result<()> {
         Invocation::Completions(shell) => print(&cli::completions(shell)),
         Invocation::Man => print(&cli::manual()),
         Invocation::Sdp(settings) => print(sdp::describe(reachable(&settings), settings.port, "voicetui").as_bytes()),
-    }
+    }?;
+    Ok(ExitCode::SUCCESS)
 }
 
 /// Prints for a pipe or a person; a reader that has seen enough is no error.
@@ -159,6 +164,7 @@ fn link(running: &Running, settings: &Settings) -> Link {
         }),
         talk_timeout: settings.talk_timeout,
         state_dir: files::state_dir(),
+        patient: Patient::running(settings, running.engine.address().port(), running.engine.meters()),
     }
 }
 

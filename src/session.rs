@@ -8,6 +8,7 @@ pub mod fingerprint;
 pub mod handshake;
 pub mod identity;
 pub mod keys;
+pub mod knock;
 pub mod passphrase;
 mod peer;
 pub mod replay;

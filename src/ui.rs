@@ -9,6 +9,7 @@
 
 mod action;
 mod app;
+mod checkup;
 mod field;
 mod history;
 mod input;
@@ -24,6 +25,7 @@ mod terminal;
 pub mod text;
 mod theme;
 
+pub use checkup::examine_terminal;
 pub use keymap::markdown as keys_as_markdown;
 pub use link::Link;
 pub use options::{ThemeChoice, UiOptions};

@@ -1,6 +1,9 @@
 //! The real binary, from the outside: what it prints, refuses, and answers to `ctl`.
 
 #[cfg(unix)]
+#[path = "cli/doctor.rs"]
+mod doctor;
+#[cfg(unix)]
 #[path = "cli/measure.rs"]
 mod measure;
 #[cfg(unix)]

@@ -23,6 +23,17 @@ pub struct MeasureArgs {
     options: Options,
 }
 
+/// The command line of a job that takes the options of a call, with the config file's in their place: the last one given counts.
+pub(super) fn with_config(
+    args: &[OsString],
+    given: impl Fn(&str) -> bool,
+    load: impl FnOnce() -> Result<Config, ConfigError>,
+) -> Result<Vec<OsString>, Refusal> {
+    let config = load()?;
+    let config = config.args_but_for(given).filter(|(key, _)| !matches!(*key, "plain" | "json")).map(|(_, arg)| arg.into());
+    Ok(args.iter().take(2).cloned().chain(config).chain(args.iter().skip(2).cloned()).collect())
+}
+
 /// `args`: all of the command line; `typed`: what followed the word.
 pub fn parse(args: &[OsString], typed: &ArgMatches, load: impl FnOnce() -> Result<Config, ConfigError>) -> Result<Invocation, Refusal> {
     let given = |name: &str| typed.value_source(name) == Some(clap::parser::ValueSource::CommandLine);
@@ -31,9 +42,7 @@ pub fn parse(args: &[OsString], typed: &ArgMatches, load: impl FnOnce() -> Resul
             return Err(conflict("\"measure\" calls, measures, prints and ends: of the options it takes those of sound, network and log."));
         }
     }
-    let config = load()?;
-    let config = config.args_but_for(given).filter(|(key, _)| !matches!(*key, "plain" | "json")).map(|(_, arg)| arg.into());
-    let merged = args.iter().take(2).cloned().chain(config).chain(args.iter().skip(2).cloned());
+    let merged = with_config(args, given, load)?;
     let Some(Job::Measure(measure)) = Cli::from_arg_matches(&command().try_get_matches_from(merged)?)?.job else {
         return Err(conflict("\"measure\" comes first, then whom to measure, then options."));
     };

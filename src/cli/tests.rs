@@ -215,3 +215,18 @@ fn the_table_of_devices_is_grouped_and_aligned() {
     assert!(columns.windows(2).all(|pair| pair[0] == pair[1]), "{columns:?}\n{table}");
     assert!(device_table(&[]).contains("No sound devices"));
 }
+
+#[test]
+fn the_doctor_takes_the_options_of_what_it_looks_at_and_no_others() {
+    let Ok(Invocation::Doctor(asked)) = ask("doctor workshop.lan:6000 --input voice --port 6001 --ascii --json") else {
+        panic!("understood")
+    };
+    assert_eq!((asked.peer.as_deref(), asked.json, asked.ui.ascii), (Some("workshop.lan:6000"), true, true));
+    assert_eq!((asked.settings.input.join(" "), asked.settings.port), ("voice".into(), 6_001));
+    let Ok(Invocation::Doctor(asked)) = ask("doctor") else { panic!("understood") };
+    assert_eq!((asked.peer, asked.json), (None, false));
+    for line in ["doctor --demo", "doctor --open", "doctor --auto-answer all", "doctor --plain", "doctor 10.0.0.1 --record x"] {
+        assert!(refusal(line).contains("looks and reports"), "{line}: {}", refusal(line));
+    }
+    assert!(refusal("--port 6001 doctor").contains("one of the two"));
+}

@@ -19,7 +19,7 @@ use anyhow::Context;
 use crossbeam_channel::Receiver;
 
 #[cfg(unix)]
-pub use client::{ask, tell_all};
+pub use client::{ask, is_in_call, tell_all};
 
 use super::command::WORDS;
 use super::{Command, Controls, Meters, Notice, Notices, Roster, Snapshot, Switch, report};
@@ -90,6 +90,12 @@ pub fn spawn(config: ControlConfig) -> anyhow::Result<Control> {
 /// Tells nobody: there is no ctl socket on this platform.
 #[cfg(not(unix))]
 pub fn tell_all(_line: &str) {}
+
+/// Nobody can be asked on this platform.
+#[cfg(not(unix))]
+pub fn is_in_call(_pid: u32) -> bool {
+    false
+}
 
 /// Asks a running instance.
 ///

@@ -14,7 +14,7 @@ mod mic;
 mod seat;
 mod slot;
 mod watch;
-mod wishes;
+pub(super) mod wishes;
 
 use std::io;
 use std::sync::Arc;

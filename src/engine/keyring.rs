@@ -61,6 +61,18 @@ impl Keyring {
         Self { folder: folder.to_owned() }
     }
 
+    /// Where both are kept.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// Whether a key was made already; its file may still be refused.
+    #[must_use]
+    pub fn has_key(&self) -> bool {
+        self.key_file().exists()
+    }
+
     fn key_file(&self) -> PathBuf {
         self.folder.join("key")
     }

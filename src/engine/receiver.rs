@@ -88,7 +88,7 @@ impl ReceiverThread {
     /// Runs until the stop flag is set; then hangs up and says so to the peers.
     pub fn run(mut self) {
         if self.realtime {
-            priority::raise("receiver");
+            let _ = priority::raise("receiver");
         }
         let mut events = mio::Events::with_capacity(16);
         let mut buffer = vec![0; RECEIVE_BYTES];

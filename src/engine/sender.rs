@@ -66,7 +66,7 @@ impl SenderThread {
     /// Runs until the stop flag is set.
     pub fn run(mut self) {
         if self.realtime {
-            priority::raise("sender");
+            let _ = priority::raise("sender");
         }
         let mut frame = [0.0; FRAME_SAMPLES];
         let mut last_frame = Instant::now();

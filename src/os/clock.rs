@@ -23,6 +23,12 @@ pub struct SleepWatch {
     start: (Instant, Duration),
 }
 
+/// What tells a suspend on this system, in words.
+#[cfg(target_os = "linux")]
+pub const SUSPEND_SOURCE: &str = "noticed by CLOCK_BOOTTIME running on over CLOCK_MONOTONIC";
+#[cfg(not(target_os = "linux"))]
+pub const SUSPEND_SOURCE: &str = "noticed by the wall clock running on over the steady one";
+
 impl Default for SleepWatch {
     fn default() -> Self {
         Self::new()

@@ -118,6 +118,26 @@ pub fn start_log_in(file: &Path, level: tracing::level_filters::LevelFilter) -> 
     Ok(guard)
 }
 
+/// What of a folder is known: whether this user can write into it, and whether others can look into it. `None`: it is not there.
+#[must_use]
+pub fn rights(folder: &Path) -> Option<Rights> {
+    let metadata = fs::metadata(folder).ok()?;
+    #[cfg(unix)]
+    return Some(Rights {
+        writable: rustix::fs::access(folder, rustix::fs::Access::WRITE_OK | rustix::fs::Access::EXEC_OK).is_ok(),
+        open_to_others: std::os::unix::fs::MetadataExt::mode(&metadata) & 0o077 != 0,
+    });
+    #[cfg(not(unix))]
+    Some(Rights { writable: !metadata.permissions().readonly(), open_to_others: false })
+}
+
+/// See [`rights`].
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Rights {
+    pub writable: bool,
+    pub open_to_others: bool,
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

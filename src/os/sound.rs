@@ -98,6 +98,7 @@ pub struct Health {
     xruns: AtomicU32,
     failure: AtomicU8,
     rerouted: AtomicU32,
+    realtime_denied: AtomicBool,
 }
 
 impl Health {
@@ -150,6 +151,16 @@ impl Health {
     #[must_use]
     pub fn reroutes(&self) -> u32 {
         self.rerouted.load(Relaxed)
+    }
+
+    /// The stream's thread asked for real-time priority, and was refused.
+    pub fn deny_realtime(&self) {
+        self.realtime_denied.store(true, Relaxed);
+    }
+
+    #[must_use]
+    pub fn is_realtime_denied(&self) -> bool {
+        self.realtime_denied.load(Relaxed)
     }
 
     /// The stream is broken. The first reason stays: what follows it is its echo, thousands a second on some hosts.

@@ -83,6 +83,8 @@ pub enum Action {
     PreviousList,
     Choose,
     Record,
+    /// The doctor's checks and their report.
+    Examine,
     Help,
     Redraw,
     Suspend,

@@ -4,6 +4,7 @@
 
 mod devices;
 mod keys;
+mod mode;
 mod names;
 mod needle;
 mod notices;
@@ -15,13 +16,13 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant, SystemTime};
 
 pub use devices::{Devices, List, Picker};
+pub use mode::{Checkup, Mode};
 pub use needle::Needle;
 use rings::Rings;
 
 use super::action::View;
 use super::field::Field;
 use super::history::History;
-use super::keymap::Context;
 use super::text;
 use crate::engine::{CallState, Command, PeerSnapshot, PublicKey, Sealed, Snapshot, Switch};
 use crate::talk::{Rung, Unkeyed};
@@ -33,39 +34,6 @@ const MISSED_MAX: usize = 50;
 const MESSAGES_MAX: usize = 8;
 const INFO_SHOWN: Duration = Duration::from_secs(6);
 const PROBLEM_SHOWN: Duration = Duration::from_secs(15);
-
-/// What the keys act on.
-#[derive(Clone, PartialEq, Debug)]
-pub enum Mode {
-    Main,
-    /// The address field has the focus: letters are text, Space too.
-    Field,
-    Help {
-        scroll: u16,
-    },
-    Picker(Picker),
-    /// "In a call: really quit?"
-    Quit,
-    /// A peer that was met sealed is called in the clear only if its name is typed.
-    Clear {
-        id: PeerId,
-        typed: String,
-    },
-}
-
-impl Mode {
-    #[must_use]
-    pub fn context(&self) -> Context {
-        match self {
-            Self::Main => Context::Main,
-            Self::Field => Context::Field,
-            Self::Help { .. } => Context::Help,
-            Self::Picker(_) => Context::Picker,
-            Self::Quit => Context::Quit,
-            Self::Clear { .. } => Context::Clear,
-        }
-    }
-}
 
 /// What a slot's peer is called, and how we came to know it.
 #[derive(Clone, PartialEq, Debug)]
@@ -136,6 +104,8 @@ pub enum Effect {
     Suspend,
     /// Take the terminal again.
     Continue,
+    /// Have the doctor's checks made.
+    Examine,
     Quit,
 }
 
@@ -150,6 +120,7 @@ pub struct App {
     pub devices: Devices,
     pub listening: Option<SocketAddr>,
     pub recording: Vec<PathBuf>,
+    pub checkup: Checkup,
     pub key: KeyReport,
     pub mic: Needle,
     pub out: Needle,
@@ -179,6 +150,7 @@ impl App {
             devices: Devices::default(),
             listening: None,
             recording: Vec::new(),
+            checkup: Checkup::default(),
             key: KeyReport { rung: Rung::Inferred, spent: false },
             mic: Needle::default(),
             out: Needle::default(),

@@ -12,6 +12,7 @@ pub enum Context {
     Field,
     Picker,
     Help,
+    Doctor,
     /// "In a call: really quit?"
     Quit,
     /// "Type its name to call it in the clear."
@@ -19,7 +20,7 @@ pub enum Context {
 }
 
 impl Context {
-    pub const ALL: [Self; 6] = [Self::Main, Self::Field, Self::Picker, Self::Help, Self::Quit, Self::Clear];
+    pub const ALL: [Self; 7] = [Self::Main, Self::Field, Self::Picker, Self::Help, Self::Doctor, Self::Quit, Self::Clear];
 
     #[must_use]
     pub fn title(self) -> &'static str {
@@ -28,6 +29,7 @@ impl Context {
             Self::Field => "In the address field",
             Self::Picker => "In the device picker",
             Self::Help => "In this help",
+            Self::Doctor => "In the doctor's report",
             Self::Quit => "When asked whether to quit",
             Self::Clear => "When asked for a name, to call it in the clear",
         }
@@ -130,7 +132,7 @@ const fn edit(keys: &'static [Key], request: InputRequest, help: &'static str) -
     bind(Context::Field, keys, Action::Edit(request), "", help)
 }
 
-use Context::{Clear, Field, Help, Main, Picker, Quit};
+use Context::{Clear, Doctor, Field, Help, Main, Picker, Quit};
 
 /// All keys, in the order of the help; the footer takes them in this order as far as they fit.
 pub const BINDINGS: &[Binding] = &[
@@ -172,6 +174,7 @@ pub const BINDINGS: &[Binding] = &[
     bind(Main, &[key('D')], Action::Deafen, "", "Hear nobody, or hear again"),
     bind(Main, &[key('i')], Action::Devices, "devices", "Choose microphone and loudspeaker, test the level"),
     bind(Main, &[key('r')], Action::Record, "record", "Record the call, or stop recording"),
+    bind(Main, &[key('x')], Action::Examine, "", "Doctor: check sound, network, terminal, clock and files, and say what to do"),
     bind(Main, &[key('?'), named(KeyCode::F(1))], Action::Help, "help", "This help"),
     bind(Main, &[ctrl('l')], Action::Redraw, "", "Draw the screen anew"),
     bind(Main, &[ctrl('z')], Action::Suspend, "", "Close the microphone and go back to the shell (fg returns)"),
@@ -218,6 +221,12 @@ pub const BINDINGS: &[Binding] = &[
     bind(Help, &[named(KeyCode::Up), key('k')], Action::Previous, "", "Scroll up"),
     bind(Help, &[ctrl('z')], Action::Suspend, "", "Go back to the shell (fg returns)"),
     bind(Help, &[ctrl('c')], Action::QuitNow, "", "Hang up and quit at once"),
+    bind(Doctor, &[named(KeyCode::Esc), key('x'), key('q'), named(KeyCode::Enter)], Action::Leave, "close", "Close the report"),
+    bind(Doctor, &[named(KeyCode::Down), key('j')], Action::Next, "scroll", "Scroll down"),
+    bind(Doctor, &[named(KeyCode::Up), key('k')], Action::Previous, "", "Scroll up"),
+    bind(Doctor, &[key('r')], Action::Examine, "check again", "Check again"),
+    bind(Doctor, &[ctrl('z')], Action::Suspend, "", "Go back to the shell (fg returns)"),
+    bind(Doctor, &[ctrl('c')], Action::QuitNow, "", "Hang up and quit at once"),
     bind(Quit, &[key('q'), key('y'), named(KeyCode::Enter)], Action::QuitNow, "hang up and quit", "Hang up and quit"),
     bind(Quit, &[named(KeyCode::Esc), key('n')], Action::Leave, "stay", "Stay in the call"),
     bind(Quit, &[ctrl('c')], Action::QuitNow, "", "Hang up and quit"),

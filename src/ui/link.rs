@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use crossbeam_channel::Receiver;
 
+use crate::engine::doctor::Patient;
 use crate::engine::{Command, Controls, Meters, Notice};
 
 /// What the screen sets, what it reads, what it hears, how it asks, and what the settings say that it must know.
@@ -20,6 +21,8 @@ pub struct Link {
     pub talk_timeout: Duration,
     /// Where the peers called and the keyboard's timing are kept (`$XDG_STATE_HOME/voicetui`); `None`: nowhere.
     pub state_dir: Option<PathBuf>,
+    /// What the doctor examines.
+    pub patient: Patient,
 }
 
 impl fmt::Debug for Link {

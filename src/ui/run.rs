@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::SeqCst;
 use std::time::{Duration, Instant};
 
-use crossbeam_channel::select;
+use crossbeam_channel::{Receiver, select};
 
 use super::app::{App, Effect};
 use super::input::{self, Input, InputThread};
@@ -14,8 +14,10 @@ use super::screen::{self, Scene, Zones};
 use super::signals::{self, Signal, Signals};
 use super::terminal::{self, Tty};
 use super::theme::Theme;
-use super::{Link, UiOptions};
-use crate::engine::{Notice, Snapshot};
+use super::{Link, UiOptions, checkup};
+use crate::doctor::Report;
+use crate::engine::{Notice, Snapshot, doctor};
+use crate::talk::Rung;
 
 /// Between two frames while somebody talks: at most 30 a second.
 const FRAME: Duration = Duration::from_millis(33);
@@ -34,6 +36,10 @@ enum Wake {
     Notice(Notice),
     Input(Input),
     Signal(Signal),
+    /// What the doctor has found so far.
+    Checked(Report),
+    /// The doctor is done.
+    CheckedAll,
     Time,
     /// The engine or the input thread is gone.
     Gone,
@@ -48,6 +54,8 @@ struct Screen {
     input: InputThread,
     signals: Signals,
     memory: Memory,
+    /// The doctor's reports; never anything while no checks are made.
+    checks: Receiver<Report>,
     zones: Zones,
     snapshot: Snapshot,
     drawn: Instant,
@@ -94,6 +102,7 @@ pub fn run(link: Link, options: UiOptions) -> anyhow::Result<()> {
         input,
         signals,
         memory,
+        checks: crossbeam_channel::never(),
         zones: Zones::default(),
         snapshot,
         drawn,
@@ -154,6 +163,7 @@ impl Screen {
             recv(self.input.events) -> input => input.map_or(Wake::Gone, Wake::Input),
             recv(self.link.notices) -> notice => notice.map_or(Wake::Gone, Wake::Notice),
             recv(self.signals.received) -> signal => signal.map_or(Wake::Gone, Wake::Signal),
+            recv(self.checks) -> report => report.map_or(Wake::CheckedAll, Wake::Checked),
             default(timeout) => Wake::Time,
         }
     }
@@ -179,6 +189,11 @@ impl Screen {
             Wake::Input(Input::Talk { report, unkeyed }) => self.app.handle_key_report(report, unkeyed, now),
             Wake::Input(Input::TalkRefused) => self.app.handle_talk_refused(now),
             Wake::Input(Input::Failed(_)) | Wake::Gone | Wake::Signal(Signal::Quit) => self.leaving = true,
+            Wake::Checked(report) => self.app.checkup.report = self.with_terminal(report),
+            Wake::CheckedAll => {
+                self.checks = crossbeam_channel::never();
+                self.app.checkup.running = false;
+            }
             Wake::Signal(Signal::Stop) => self.app.ask(Effect::Suspend),
             // Our own stop is followed by its SIGCONT: that one is done.
             Wake::Signal(Signal::Continue) if self.continued.is_some_and(|at| at.elapsed() < SWALLOWED) => {}
@@ -198,6 +213,10 @@ impl Screen {
                 }
                 Effect::Ring(caller) => self.ring(caller.as_deref())?,
                 Effect::Slept => self.unkey(input::SLEPT),
+                Effect::Examine => {
+                    self.app.checkup.report = self.with_terminal(Report::default());
+                    self.checks = doctor::begin(self.link.patient.clone());
+                }
                 Effect::Redraw => self.tty.redraw()?,
                 Effect::Suspend => self.suspend()?,
                 Effect::Continue => self.reenter()?,
@@ -205,6 +224,13 @@ impl Screen {
             }
         }
         Ok(())
+    }
+
+    /// What the terminal can is known here alone: its answers go to the input thread.
+    fn with_terminal(&self, mut report: Report) -> Report {
+        let seen = self.app.key.rung == Rung::Releases;
+        report.extend(checkup::of_screen(&self.options, &self.theme, &self.memory, seen));
+        report
     }
 
     fn ring(&self, caller: Option<&str>) -> anyhow::Result<()> {

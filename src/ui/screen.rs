@@ -10,6 +10,7 @@
 //! ```
 
 mod banner;
+mod doctor;
 mod footer;
 mod gauge;
 mod header;
@@ -125,6 +126,7 @@ pub fn draw(frame: &mut Frame, scene: &Scene) -> Zones {
     }
     match &scene.app.mode {
         Mode::Help { scroll } => help::draw(frame.buffer_mut(), body, scene, *scroll),
+        Mode::Doctor { scroll } => doctor::draw(frame.buffer_mut(), body, scene, *scroll),
         Mode::Picker(picker) => picker::draw(frame.buffer_mut(), body, scene, picker, &mut zones),
         Mode::Quit => banner::quit(frame.buffer_mut(), body, scene),
         Mode::Clear { id, typed } => banner::clear(frame.buffer_mut(), body, scene, *id, typed),

@@ -252,6 +252,17 @@ impl Theme {
         }
     }
 
+    /// How many colours it uses, for people to read.
+    #[must_use]
+    pub fn colours(&self) -> &'static str {
+        match self.wave {
+            Gradient::Blend { depth: Depth::True, .. } => "true colour",
+            Gradient::Blend { depth: Depth::Indexed, .. } => "256 colours",
+            Gradient::Flat(_) if self.colourful => "16 colours",
+            Gradient::Flat(_) => "no colour",
+        }
+    }
+
     fn rgb(palette: &Palette, depth: Depth, glyphs: &'static Glyphs, calm: bool) -> Self {
         let fg = |rgb| Style::new().fg(color(rgb, depth));
         // A shade's holes in its own colour, so that it is seen beside the full blocks of a voice.

@@ -2,12 +2,14 @@
 
 use std::fs::OpenOptions;
 use std::io::Write;
+use std::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Sender, bounded};
+use voicetui::engine::doctor::Patient;
 use voicetui::engine::wave::{Column, Mark};
 use voicetui::engine::{CallState, Command, Controls, Meters, Notice};
 use voicetui::ui::{self, Link, UiOptions};
@@ -23,6 +25,15 @@ pub fn run_if_asked() {
     let (notices, heard) = bounded(64);
     note_on_air(log, Arc::clone(&controls), Arc::clone(&meters));
     let engine = Engine { controls: Arc::clone(&controls), meters: Arc::clone(&meters), notices };
+    let in_call = Arc::clone(&meters);
+    let patient = Patient {
+        input: vec!["voice".into()],
+        output: vec!["null".into()],
+        bind: IpAddr::V4(Ipv4Addr::LOCALHOST),
+        port: 0,
+        in_call: Arc::new(move || in_call.is_anybody_live()),
+        ..Patient::default()
+    };
     let link = Link {
         controls,
         meters,
@@ -30,6 +41,7 @@ pub fn run_if_asked() {
         commands: Box::new(move |command| engine.obey(command)),
         talk_timeout: Duration::from_secs(180),
         state_dir: std::env::var_os(STATE).map(PathBuf::from),
+        patient,
     };
     let code = match ui::run(link, UiOptions::default()) {
         Ok(()) => 0,

@@ -5,6 +5,7 @@
 #![cfg(unix)]
 
 mod child;
+mod doctor;
 mod leaving;
 mod real;
 mod talking;

@@ -74,6 +74,11 @@ impl Pulse {
         assert!(self.pactl(&["unload-module", module]), "pactl does not unload {module}");
     }
 
+    /// The microphone hears what the loudspeaker plays, from now on.
+    pub fn loop_back(&self) {
+        assert!(self.pactl(&["set-default-source", "ear.monitor"]));
+    }
+
     fn pactl(&self, words: &[&str]) -> bool {
         let status = Command::new("pactl").args(words).envs(self.env()).stdout(Stdio::null()).stderr(Stdio::null()).status();
         status.is_ok_and(|status| status.success())

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use anyhow::{Context, anyhow, bail};
 
+use crate::engine::CallState;
 use crate::os::local_socket::{connect, instances};
 
 /// A running instance answers at once, or is in trouble.
@@ -34,6 +35,16 @@ pub fn tell_all(line: &str) {
             tracing::debug!(%error, "an instance could not be told");
         }
     }
+}
+
+/// Whether the instance with that process number has somebody in its call, or calls somebody. One that does not tell is taken to.
+pub fn is_in_call(pid: u32) -> bool {
+    let mut answer = Vec::new();
+    let told = connect(Some(pid)).map_err(anyhow::Error::from).and_then(|stream| converse(stream, "stats", &mut answer));
+    let stats: Option<serde_json::Value> = told.ok().and_then(|()| serde_json::from_slice(&answer).ok());
+    let peers = stats.as_ref().and_then(|stats| stats["peers"].as_array());
+    let engaged = [CallState::Calling, CallState::RingingThere, CallState::Live].map(CallState::name);
+    peers.is_none_or(|peers| peers.iter().any(|peer| peer["state"].as_str().is_none_or(|state| engaged.contains(&state))))
 }
 
 /// `dump FILE` with the file as it is seen from here: the other side runs in a folder of its own.

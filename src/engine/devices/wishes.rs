@@ -17,7 +17,7 @@ pub(super) fn is_default(spec: &str) -> bool {
     Channels::split(spec).0 == DEFAULT
 }
 
-pub(super) fn is_virtual(spec: &str) -> bool {
+pub(in crate::engine) fn is_virtual(spec: &str) -> bool {
     matches!(spec.split(':').next(), Some("wav" | "wav-loop" | "tone" | "voice" | "silence" | "null"))
 }
 

@@ -293,7 +293,7 @@ fn note_error(health: &Health, error: &cpal::Error) {
     match error.kind() {
         ErrorKind::Xrun | ErrorKind::DeviceBusy => health.count_xrun(),
         ErrorKind::DeviceChanged => health.count_reroute(),
-        ErrorKind::RealtimeDenied => {}
+        ErrorKind::RealtimeDenied => health.deny_realtime(),
         ErrorKind::PermissionDenied => health.fail(Failure::PermissionDenied),
         ErrorKind::DeviceNotAvailable | ErrorKind::HostUnavailable | ErrorKind::StreamInvalidated => health.fail(Failure::Gone),
         _ => health.fail(Failure::Broken),

@@ -73,7 +73,7 @@ impl App {
             }
             return;
         }
-        if matches!(self.mode, Mode::Help { .. } | Mode::Quit | Mode::Clear { .. }) {
+        if matches!(self.mode, Mode::Help { .. } | Mode::Doctor { .. } | Mode::Quit | Mode::Clear { .. }) {
             return;
         }
         if let Some(view) = zones.view_at(at) {
@@ -201,6 +201,7 @@ impl App {
                 self.mode = Mode::Field;
             }
             Action::Help => self.mode = Mode::Help { scroll: 0 },
+            Action::Examine => self.examine(),
             Action::Leave => self.leave(),
             Action::View(view) => self.show(view),
             Action::NextView => self.show(self.view.step(1)),
@@ -287,6 +288,15 @@ impl App {
         }
     }
 
+    /// Opens the report; has the checks made, unless they are under way.
+    fn examine(&mut self) {
+        self.mode = Mode::Doctor { scroll: 0 };
+        if !self.checkup.running {
+            self.checkup.running = true;
+            self.effects.push_back(Effect::Examine);
+        }
+    }
+
     fn leave(&mut self) {
         if matches!(self.mode, Mode::Picker(_)) {
             self.command(level_test(false));
@@ -319,7 +329,9 @@ impl App {
 
     fn step(&mut self, down: bool, snapshot: &Snapshot) {
         match &mut self.mode {
-            Mode::Help { scroll } => *scroll = if down { scroll.saturating_add(1) } else { scroll.saturating_sub(1) },
+            Mode::Help { scroll } | Mode::Doctor { scroll } => {
+                *scroll = if down { scroll.saturating_add(1) } else { scroll.saturating_sub(1) }
+            }
             Mode::Picker(picker) => picker.step(down, self.devices.choices(picker.list).len()),
             _ => {
                 let at = snapshot.peers.iter().position(|peer| Some(peer.id) == self.selected);

@@ -5,6 +5,7 @@ use crossterm::event::{KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
 use super::*;
 use crate::engine::{Notice, Reason, Target};
 use crate::ui::fake;
+use crate::ui::keymap::Context;
 
 fn app() -> App {
     App::new(vec!["earlier".into()], jiff::tz::TimeZone::UTC)
@@ -464,4 +465,20 @@ fn a_call_in_the_clear_is_asked_for_and_needs_the_name_of_whom_we_met_sealed() {
     assert_eq!(app.mode, Mode::Main);
     press(&mut app, &snapshot, "p");
     assert_eq!(commands(&mut app), []);
+}
+
+#[test]
+fn the_doctor_is_called_once_and_its_report_is_kept_until_it_is_called_again() {
+    let (mut app, snapshot) = in_call();
+    press(&mut app, &snapshot, "x");
+    assert_eq!((app.mode.context(), effects(&mut app)), (Context::Doctor, vec![Effect::Examine]));
+    press(&mut app, &snapshot, "jr\x1bx");
+    assert_eq!(effects(&mut app), [], "one at a time");
+    app.checkup.running = false;
+    press(&mut app, &snapshot, "jjk");
+    assert_eq!(app.mode, Mode::Doctor { scroll: 1 });
+    press(&mut app, &snapshot, "r");
+    assert_eq!(effects(&mut app), [Effect::Examine]);
+    press(&mut app, &snapshot, "q");
+    assert_eq!((app.mode.clone(), effects(&mut app)), (Mode::Main, vec![]), "q closes the report, not the program");
 }

@@ -7,6 +7,7 @@ use crossbeam_channel::{Sender, bounded};
 use serde_json::Value;
 
 use super::*;
+use crate::engine::doctor::Patient;
 use crate::engine::{CallState, Controls, DeviceEntry, DeviceStatus, Direction, KnownPeer, Meters, PublicKey, Reason, Trials};
 use crate::ui::fake;
 use crate::units::{Format, PeerId};
@@ -14,7 +15,8 @@ use crate::units::{Format, PeerId};
 fn link() -> (Sender<Notice>, Link) {
     let (sender, notices) = bounded(64);
     let (controls, meters) = (Arc::new(Controls::default()), Arc::new(Meters::default()));
-    (sender, Link { controls, meters, notices, commands: Box::new(|_| {}), talk_timeout: Duration::from_secs(180), state_dir: None })
+    let (talk_timeout, patient) = (Duration::from_secs(180), Patient::default());
+    (sender, Link { controls, meters, notices, commands: Box::new(|_| {}), talk_timeout, state_dir: None, patient })
 }
 
 fn known_peer() -> KnownPeer {

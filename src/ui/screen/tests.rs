@@ -10,9 +10,10 @@ use ratatui::backend::{CrosstermBackend, TestBackend};
 use ratatui::buffer::Buffer;
 
 use super::*;
+use crate::doctor::{Finding, Report, Section};
 use crate::engine::{CallState, DeviceEntry, DeviceStatus, Direction, Holder, Minute, Notice, PublicKey, Reason, Sealed};
 use crate::talk::Rung;
-use crate::ui::app::KeyReport;
+use crate::ui::app::{Checkup, KeyReport};
 use crate::ui::fake;
 use crate::ui::options::{ThemeChoice, UiOptions};
 use crate::units::{Format, Level};
@@ -156,6 +157,29 @@ fn devices() -> Notice {
     ])
 }
 
+/// What the doctor has found, or finds.
+fn examined(running: bool) -> Checkup {
+    let mut report = Report::default();
+    report.extend([
+        Finding::ok(Section::Program, "version", "voicetui 0.1.0, audio hosts pulseaudio, alsa"),
+        Finding::warn(
+            Section::Program,
+            "priority",
+            "nice -11 (real-time: EPERM)",
+            "Real-time priority: put the line \"@audio - rtprio 95\" there.",
+        ),
+        Finding::ok(Section::Sound, "its buffer", "granted 240 frames (5.0 ms), came 120 to 480"),
+        Finding::bad(
+            Section::Sound,
+            "microphone level",
+            "delivers only zeros: muted or not permitted",
+            "The microphone delivers only zeros: unmute it.",
+        ),
+        Finding::skipped(Section::Network, "peer", "none was given"),
+    ]);
+    Checkup { report, running }
+}
+
 /// A sealed call with one peer.
 fn sealed(known_as: Option<&str>, verified: bool) -> Moment {
     Moment::call().with(|m| {
@@ -210,6 +234,16 @@ fn sealed_scenes() -> Vec<(&'static str, Moment)> {
 
 /// Every scene that is worth looking at.
 fn scenes() -> Vec<(&'static str, Moment)> {
+    let doctor = |running: bool| {
+        let moment = Moment::new(fake::idle()).with(|m| m.app.checkup = examined(running)).press("\x1bx");
+        moment.with(|m| m.app.checkup.running = running)
+    };
+    let mut scenes = scenes_of_calls();
+    scenes.extend([("doctor", doctor(false)), ("doctor-checking", doctor(true))]);
+    scenes
+}
+
+fn scenes_of_calls() -> Vec<(&'static str, Moment)> {
     let ringing = || {
         Moment::call().with(|m| {
             m.snapshot.peers[2].state = CallState::Ringing;
