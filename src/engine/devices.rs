@@ -37,7 +37,7 @@ const LOOK: Duration = Duration::from_millis(100);
 /// The same, with nothing to look at.
 const IDLE_LOOK: Duration = Duration::from_millis(250);
 /// Between two looks for better devices and the system's default ones.
-const DEFAULT_POLL: Duration = Duration::from_secs(2);
+const DEFAULT_POLL: Duration = if cfg!(test) { Duration::from_millis(200) } else { Duration::from_secs(2) };
 /// An answer that does not come in this time is given up.
 const ANSWER_MAX: Duration = Duration::from_secs(10);
 /// How long the loudspeaker runs on after the last call, and at the start, so that a missing one is told at once.

@@ -70,7 +70,16 @@ fn copies_that_come_later_are_waited_for() {
 
 #[test]
 fn drift_is_steered_out_for_an_hour() {
-    for (sender, card, minutes) in [(300.0, 0.0, 60), (-150.0, 150.0, 60), (100.0, -200.0, 5), (-500.0, 0.0, 5)] {
+    drift_is_steered_out([(300.0, 0.0, 60), (100.0, -200.0, 5)]);
+}
+
+#[test]
+fn drift_the_other_way_is_steered_out_for_an_hour() {
+    drift_is_steered_out([(-150.0, 150.0, 60), (-500.0, 0.0, 5)]);
+}
+
+fn drift_is_steered_out(clocks: [(f64, f64, u32); 2]) {
+    for (sender, card, minutes) in clocks {
         let mut sim = Sim::new(9, clean);
         (sim.sender_ppm, sim.card_ppm) = (sender, card);
         sim.cheap = true;
