@@ -99,12 +99,12 @@ impl Purse {
         Self { rate, left: rate, filled: None }
     }
 
-    /// Takes one, if there is one.
-    pub fn take(&mut self, now: Instant) -> bool {
+    /// Takes one, if there is one and `reserve` are left after it.
+    pub fn take(&mut self, now: Instant, reserve: f32) -> bool {
         let passed = self.filled.map_or(0.0, |at| now.saturating_duration_since(at).as_secs_f32());
         self.filled = Some(now);
         self.left = (self.left + passed * self.rate).min(self.rate);
-        let there = self.left >= 1.0;
+        let there = self.left >= 1.0 + reserve;
         if there {
             self.left -= 1.0;
         }
@@ -138,7 +138,17 @@ mod tests {
     #[test]
     fn a_purse_gives_its_rate_and_no_more() {
         let (start, mut purse) = (Instant::now(), Purse::new(20.0));
-        let taken = (0..10_000).filter(|n| purse.take(start + Duration::from_millis(*n))).count();
+        let taken = (0..10_000).filter(|n| purse.take(start + Duration::from_millis(*n), 0.0)).count();
         assert!((215..=220).contains(&taken), "{taken} in ten seconds: 20 at once and 20 a second");
+    }
+
+    #[test]
+    fn who_may_not_take_the_reserve_leaves_it_to_who_may() {
+        let (start, mut purse) = (Instant::now(), Purse::new(14.0));
+        for n in 0..10_000 {
+            purse.take(start + Duration::from_millis(n), 4.0);
+        }
+        let end = start + Duration::from_secs(10);
+        assert_eq!((0..10).filter(|_| purse.take(end, 0.0)).count(), 4);
     }
 }

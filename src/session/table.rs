@@ -216,7 +216,7 @@ impl Sessions {
             Type::Handshake1 => self.handle_message1(now, from, datagram),
             Type::Handshake2 => self.handle_message2(now, from, datagram),
             Type::Handshake3 => self.handle_message3(now, from, datagram),
-            Type::Cookie => self.handle_cookie(now, from, datagram),
+            Type::Cookie => self.handle_cookie(from, datagram),
             Type::Refusal => self.handle_refusal(now, datagram),
             Type::Transport => return self.handle_transport(now, from, datagram),
         }
@@ -245,8 +245,10 @@ impl Sessions {
 
     fn confirmed(&mut self, now: Instant, from: SocketAddr, id: SessionId, index: u32, continued: bool) {
         let Some(session) = self.session_mut(id) else { return };
+        // Only who was sent message 3 can confirm it; anybody can repeat that from elsewhere.
+        let asked = session.initiating.as_ref().map(|own| own.to);
         let Some(fresh) = session.confirm(now, index, continued) else { return };
-        let moved = session.path.prove(from);
+        let moved = asked == Some(from) && session.path.prove(from);
         self.installed(id, fresh);
         if moved {
             self.tell(SessionEvent::Moved(id, from));

@@ -9,7 +9,7 @@ use zeroize::Zeroizing;
 use super::{CONFIRM, Failure, SessionEvent, SessionId, Sessions, UNCLAIMED_MAX};
 use crate::session::PublicKey;
 use crate::session::cookie::cookie_for;
-use crate::session::handshake::{MESSAGE3_BYTES, Outcome, Reject, Responder, VERSION, cookie_of, index_of};
+use crate::session::handshake::{COOKIE_BYTES, MESSAGE3_BYTES, Outcome, Reject, Responder, VERSION, cookie_of, index_of};
 use crate::session::keys::{Class, OVERHEAD};
 use crate::session::peer::{Pair, Session};
 use crate::session::timers::HANDSHAKE_LIFE;
@@ -19,6 +19,10 @@ use crate::wire::sealed::Type;
 const HALF_OPEN_MAX: usize = 64;
 /// With so many unanswered ones begun within a second, a cookie is asked for.
 const LOAD: usize = 10;
+/// Of the work that is done each second, what is left for those who have shown that they are where they say: anybody can write
+/// garbage in the name of an address, and be done with it.
+const RESERVE_STRANGERS: f32 = 4.0;
+const RESERVE_KNOWN: f32 = 3.0;
 /// Messages 3 that a handshake tries.
 const TRIES: u32 = 4;
 const REFUSAL_BYTES: usize = 10;
@@ -49,21 +53,7 @@ impl Sessions {
             self.send(from, &again);
             return;
         }
-        let lately = self.half_open.iter().filter(|half| now.saturating_duration_since(half.at) < Duration::from_secs(1)).count();
-        if lately >= LOAD {
-            if self.cookies.is_stale(now) {
-                let secret = Zeroizing::new(self.rng.random());
-                self.cookies.renew(now, secret);
-            }
-            if !self.cookies.knows(from, cookie) {
-                if let Some(reply) = self.cookies.reply(from, bytes) {
-                    self.send(from, &reply);
-                }
-                return;
-            }
-        }
-        let is_known = self.sessions.iter().flatten().any(|session| session.is_live() && session.path.proven == from);
-        if !if is_known { &mut self.known } else { &mut self.strangers }.take(now) {
+        if !self.may_cost(now, from, bytes, cookie) {
             return;
         }
         let fresh = self.fresh();
@@ -76,6 +66,29 @@ impl Sessions {
         self.send(from, &message2);
     }
 
+    /// Whether a message 1 from `from` is worth a Diffie-Hellman now. Who has not brought a cookie is asked for one as soon as there is
+    /// much to do.
+    fn may_cost(&mut self, now: Instant, from: SocketAddr, message1: &[u8], cookie: &[u8; COOKIE_BYTES]) -> bool {
+        if self.cookies.is_stale(now) {
+            let secret = Zeroizing::new(self.rng.random());
+            self.cookies.renew(now, secret);
+        }
+        let is_there = self.cookies.knows(from, cookie);
+        let lately = self.half_open.iter().filter(|half| now.saturating_duration_since(half.at) < Duration::from_secs(1)).count();
+        let is_known = self.sessions.iter().flatten().any(|session| session.is_live() && session.path.proven == from);
+        let (purse, reserve) = if is_known { (&mut self.known, RESERVE_KNOWN) } else { (&mut self.strangers, RESERVE_STRANGERS) };
+        if is_there {
+            return purse.take(now, 0.0);
+        }
+        if lately < LOAD && purse.take(now, reserve) {
+            return true;
+        }
+        if let Some(reply) = self.cookies.reply(from, message1) {
+            self.send(from, &reply);
+        }
+        false
+    }
+
     pub(super) fn handle_message2(&mut self, now: Instant, from: SocketAddr, bytes: &[u8]) {
         let Some(index) = index_of(bytes) else { return };
         let Some(id) = self.initiating(index) else { return };
@@ -85,7 +98,7 @@ impl Sessions {
         let Some(session) = sessions[usize::from(id.0)].as_deref_mut() else { return };
         let (peer, lineage) = (session.peer, session.lineage);
         let Some(own) = session.initiating.as_mut().filter(|own| own.message3.is_none()) else { return };
-        if !purse.take(now) {
+        if !purse.take(now, 0.0) {
             return;
         }
         let mut seen = None;
@@ -240,16 +253,14 @@ impl Sessions {
         }
     }
 
-    pub(super) fn handle_cookie(&mut self, now: Instant, from: SocketAddr, bytes: &[u8]) {
+    /// The cookie goes with the next repetition: whoever forges one brings about nothing that would not have been sent.
+    pub(super) fn handle_cookie(&mut self, from: SocketAddr, bytes: &[u8]) {
         for session in self.sessions.iter_mut().flatten() {
             let Some(own) = session.initiating.as_mut().filter(|own| own.to == from && own.message3.is_none()) else { continue };
             if let Some(cookie) = cookie_for(own.handshake.message1(), bytes)
                 && own.handshake.message1().last_chunk() != Some(cookie)
             {
                 own.handshake.set_cookie(cookie);
-                let message1 = *own.handshake.message1();
-                own.next(now);
-                self.send(from, &message1);
                 return;
             }
         }

@@ -1,7 +1,7 @@
 //! Two sides in virtual time, over a network that loses, doubles, delays and reorders; and whoever else is on it.
 
-mod defects;
 mod hostile;
+mod meddlers;
 mod schedules;
 
 use std::collections::{BinaryHeap, HashMap};
