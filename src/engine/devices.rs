@@ -305,6 +305,7 @@ impl<E: Ear> Devices<E> {
                     self.controls.release_all_but_open();
                 }
                 Event::Xruns(count) => tracing::debug!(count, "microphone overruns"),
+                Event::Unasked => self.close_latch(),
                 _ => {}
             }
             self.tell(Direction::Input, event);
@@ -329,6 +330,18 @@ impl<E: Ear> Devices<E> {
         }
     }
 
+    /// The microphone was opened for the one that the user named; the system's may stand in another room.
+    fn close_latch(&self) {
+        let is_open = self.controls.holds(Holder::Open, Instant::now());
+        if is_open || self.controls.voice_armed().is_some() {
+            self.controls.release(Holder::Open);
+            self.controls.disarm_voice();
+            self.notices.problem(
+                "The microphone that you chose cannot be had, so it was closed; open it again to speak through the system's default.",
+            );
+        }
+    }
+
     fn tell(&self, direction: Direction, event: Event) {
         let status = match event {
             Event::Opened(opened) => {
@@ -344,7 +357,7 @@ impl<E: Ear> Devices<E> {
                 DeviceStatus::Lost { sentence }
             }
             Event::Closed => DeviceStatus::Closed,
-            Event::Xruns(_) => return,
+            Event::Xruns(_) | Event::Unasked => return,
             Event::Turned(sentence) => {
                 tracing::info!("{sentence}");
                 return self.notices.info(sentence);

@@ -46,6 +46,8 @@ pub(super) enum Event {
     Odd(String),
     /// Another device than before, and why. One sentence.
     Turned(String),
+    /// Another device than before, which the user never named.
+    Unasked,
 }
 
 struct Running<T> {
@@ -287,6 +289,9 @@ impl<T: Send + 'static> Slot<T> {
         let sentence = format!("{sentence} Until then the {} is {next}.", self.direction.noun());
         if is_news {
             self.events.push(Event::Turned(sentence));
+        }
+        if self.wishes.is_unasked() {
+            self.events.push(Event::Unasked);
         }
         (self.pause, self.told) = (PAUSE_MIN, None);
         self.begin(now);

@@ -356,6 +356,24 @@ fn a_lost_microphone_un_keys_and_comes_back_by_itself() {
 }
 
 #[test]
+fn a_latch_does_not_go_over_to_a_microphone_that_nobody_named() {
+    for (order, stays) in [("card:a", false), ("card:a+card:b", true)] {
+        let host = Arc::new(Moody::default());
+        host.state().plugged = vec!["card:a", "card:b"];
+        let mut bench = Bench::start(host.clone(), order, "null");
+        bench.send(DeviceCommand::RunMicrophone(true));
+        bench.wait_open(Direction::Input);
+        bench.controls.hold(Holder::Open);
+        host.state().plugged = vec!["card:b"];
+        host.fail_last(Failure::Gone);
+        bench.wait_lost(Direction::Input);
+        bench.wait_open(Direction::Input);
+        bench.next_frame();
+        assert_eq!(bench.controls.holds(Holder::Open, Instant::now()), stays, "{order}");
+    }
+}
+
+#[test]
 fn the_default_is_followed_and_a_bad_host_changes_nothing() {
     let host = Arc::new(Moody::default());
     host.state().default_id = Some("first".into());

@@ -93,6 +93,11 @@ impl Wishes {
         &self.order[self.current].spec
     }
 
+    /// It is the default, which nobody named: it only stands at the end.
+    pub(super) fn is_unasked(&self) -> bool {
+        self.current > 0 && self.spec() == DEFAULT && !self.listed.iter().any(|spec| is_default(spec))
+    }
+
     /// The stream is to run again: from the top.
     pub(super) fn restart(&mut self, now: Instant) {
         self.current = first(&self.order, 0, now);
