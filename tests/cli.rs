@@ -357,7 +357,7 @@ fn known_peers_are_listed_and_changed() {
     assert_eq!(printed(&home, &["peers", "verify", "workshop"]), "workshop is verified.\n");
     assert!(printed(&home, &["peers", "rename", "WORKSHOP:5005", "bench"]).starts_with("WORKSHOP:5005 is known as bench from now on; "));
     let listed = printed(&home, &["peers"]);
-    assert!(listed.starts_with(&format!("bench  verified, last at 10.0.0.7:5005\n    {key}\nLine 3 of known_peers")), "{listed}");
+    assert!(listed.starts_with(&format!("bench, workshop  verified, last at 10.0.0.7:5005\n    {key}\nLine 3 of known_peers")), "{listed}");
     // What it was called by still leads to its key only.
     assert_eq!(printed(&home, &["peers", "forget", "workshop"]), "workshop is forgotten; its key is still known as bench.\n");
     assert!(refused(&home, &["peers", "forget", "workshop"]).contains("workshop is not known"));

@@ -24,7 +24,7 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender, bounded, select};
 
-use super::{CallState, Controls, DeviceStatus, Meters, Notice, Notices};
+use super::{CallState, Controls, DeviceStatus, Holder, Meters, Notice, Notices};
 use crate::audio::resample::RateError;
 use crate::os::sound::{Backend, DeviceEntry, Direction, InputCallback, OpenError, OutputCallback, Stream, StreamFormat};
 use crate::units::PeerId;

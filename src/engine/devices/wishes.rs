@@ -7,7 +7,7 @@ use crate::os::sound::Channels;
 /// "Whatever the system uses": the last of every order.
 pub(super) const DEFAULT: &str = "default";
 /// A device that could not be had is left alone this long; each time longer, until it was away or the user chooses it.
-const REST_MIN: Duration = Duration::from_secs(if cfg!(test) { 3 } else { 15 });
+const REST_MIN: Duration = Duration::from_secs(15);
 const REST_MAX: Duration = Duration::from_secs(300);
 /// More of them are no order any more.
 const ORDER_MAX: usize = 16;
