@@ -13,8 +13,8 @@
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
-use unicode_width::UnicodeWidthStr;
 
+use super::paint::Row;
 use super::{Scene, paint};
 use crate::doctor::{Section, Verdict};
 use crate::ui::text;
@@ -25,8 +25,6 @@ const SIGN: usize = 6;
 const WHAT: usize = 18;
 /// Narrower than this, what is found stands below of what.
 const NARROW: usize = 64;
-
-type Row = Vec<(String, Style)>;
 
 fn style(theme: &Theme, verdict: Verdict) -> Style {
     match verdict {
@@ -88,23 +86,7 @@ fn to_do(scene: &Scene, width: usize) -> Vec<Row> {
 }
 
 pub fn draw(buf: &mut Buffer, area: Rect, scene: &Scene, scroll: u16) {
-    let theme = scene.theme;
     let width = area.width.min(110);
     let lines = lines(scene, usize::from(width.saturating_sub(4)));
-    let inner = paint::popup(buf, area, (width, lines.len() as u16 + 2), theme, "Doctor");
-    let shown = usize::from(inner.height);
-    let last = lines.len().saturating_sub(shown);
-    let from = usize::from(scroll).min(last);
-    for (row, line) in lines[from..].iter().take(shown).enumerate() {
-        let mut x = 1;
-        for (words, style) in line {
-            let room = usize::from(inner.width.saturating_sub(x + 1));
-            x += paint::text(buf, inner, row as u16, x, &text::fit(words, room, theme.glyphs.ellipsis), *style);
-        }
-    }
-    if last > 0 {
-        let more = format!(" {}-{} of {} ", from + 1, from + shown, lines.len());
-        let below = Rect::new(inner.x, inner.bottom(), inner.width, 1);
-        paint::text(buf, below, 0, below.width.saturating_sub(more.width() as u16 + 1), &more, theme.dim);
-    }
+    paint::sheet(buf, area, width, scene.theme, "Doctor", &lines, scroll);
 }

@@ -2,17 +2,14 @@
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
-use ratatui::style::Style;
-use unicode_width::UnicodeWidthStr;
 
+use super::paint::Row;
 use super::{Scene, paint};
 use crate::ui::keymap::{self, Context};
 use crate::ui::text;
 
 /// Columns of the keys, with room and without.
 const KEYS: [usize; 2] = [17, 10];
-
-type Row = Vec<(String, Style)>;
 
 fn lines(scene: &Scene, width: u16) -> Vec<Row> {
     let theme = scene.theme;
@@ -45,22 +42,6 @@ fn how(scene: &Scene) -> &'static str {
 }
 
 pub fn draw(buf: &mut Buffer, area: Rect, scene: &Scene, scroll: u16) {
-    let theme = scene.theme;
     let lines = lines(scene, area.width);
-    let inner = paint::popup(buf, area, (90, lines.len() as u16 + 2), theme, "Help");
-    let shown = usize::from(inner.height);
-    let last = lines.len().saturating_sub(shown);
-    let from = usize::from(scroll).min(last);
-    for (row, line) in lines[from..].iter().take(shown).enumerate() {
-        let mut x = 1;
-        for (words, style) in line {
-            let room = usize::from(inner.width.saturating_sub(x + 1));
-            x += paint::text(buf, inner, row as u16, x, &text::fit(words, room, theme.glyphs.ellipsis), *style);
-        }
-    }
-    if last > 0 {
-        let more = format!(" {}-{} of {} ", from + 1, from + shown, lines.len());
-        let below = Rect::new(inner.x, inner.bottom(), inner.width, 1);
-        paint::text(buf, below, 0, below.width.saturating_sub(more.width() as u16 + 1), &more, theme.dim);
-    }
+    paint::sheet(buf, area, 90, scene.theme, "Help", &lines, scroll);
 }

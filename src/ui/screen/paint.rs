@@ -7,6 +7,7 @@ use ratatui::text::{Line, Span};
 use ratatui::widgets::{Block, Clear, Widget};
 use unicode_width::UnicodeWidthStr;
 
+use crate::ui::text::fit;
 use crate::ui::theme::Theme;
 
 /// `text` at row `row`, column `column` of `area`, cut at its edge. The columns used.
@@ -67,6 +68,29 @@ pub fn popup(buf: &mut Buffer, area: Rect, size: (u16, u16), theme: &Theme, titl
     let over = Rect::new(area.x + (area.width - width) / 2, area.y + (area.height - height) / 2, width, height);
     Clear.render(over, buf);
     panel(buf, over, theme, theme.border_focus, title, ("", Style::new()))
+}
+
+/// Words and how they look, side by side.
+pub type Row = Vec<(String, Style)>;
+
+/// A popup of `width` columns as high as `lines` need, scrolled by `scroll` of them where there is no room, which its frame says.
+pub fn sheet(buf: &mut Buffer, area: Rect, width: u16, theme: &Theme, title: &str, lines: &[Row], scroll: u16) {
+    let inner = popup(buf, area, (width, lines.len() as u16 + 2), theme, title);
+    let shown = usize::from(inner.height);
+    let last = lines.len().saturating_sub(shown);
+    let from = usize::from(scroll).min(last);
+    for (row, line) in lines[from..].iter().take(shown).enumerate() {
+        let mut x = 1;
+        for (words, style) in line {
+            let room = usize::from(inner.width.saturating_sub(x + 1));
+            x += text(buf, inner, row as u16, x, &fit(words, room, theme.glyphs.ellipsis), *style);
+        }
+    }
+    if last > 0 {
+        let more = format!(" {}-{} of {} ", from + 1, from + shown, lines.len());
+        let below = Rect::new(inner.x, inner.bottom(), inner.width, 1);
+        text(buf, below, 0, below.width.saturating_sub(more.width() as u16 + 1), &more, theme.dim);
+    }
 }
 
 /// The part of `area` from row `from` on, `height` rows at most.
