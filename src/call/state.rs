@@ -57,6 +57,15 @@ impl Reason {
 }
 
 impl CallState {
+    /// Called, ringing there or live: our voice may be meant for them.
+    pub const ENGAGED: [Self; 3] = [Self::Calling, Self::RingingThere, Self::Live];
+
+    /// Whether it is one of [`CallState::ENGAGED`].
+    #[must_use]
+    pub fn is_engaged(self) -> bool {
+        Self::ENGAGED.contains(&self)
+    }
+
     /// One byte, for the shared atomics.
     #[must_use]
     pub fn to_byte(self) -> u8 {

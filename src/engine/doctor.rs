@@ -15,9 +15,9 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 
-use super::{CallState, Meters, Settings};
+use super::{Meters, Settings};
 use crate::doctor::{Finding, Report, Section};
-use crate::units::{DEFAULT_PORT, PeerId};
+use crate::units::DEFAULT_PORT;
 
 /// No check takes longer; the whole takes this and a moment.
 const LIMIT: Duration = Duration::from_secs(11);
@@ -85,8 +85,7 @@ impl Patient {
     /// The program that asks, whose engine is bound to `port` and has these meters.
     #[must_use]
     pub fn running(settings: &Settings, port: u16, meters: Arc<Meters>) -> Self {
-        let engaged = |state| matches!(state, CallState::Calling | CallState::RingingThere | CallState::Live);
-        let in_call = Arc::new(move || PeerId::all().any(|id| engaged(meters.state(id))));
+        let in_call = Arc::new(move || meters.is_anybody_engaged());
         Self { port, runs: true, in_call, ..Self::of(settings) }
     }
 }

@@ -323,4 +323,10 @@ impl Meters {
     pub fn is_anybody_live(&self) -> bool {
         PeerId::all().any(|id| self.state(id) == CallState::Live)
     }
+
+    /// Whether somebody is, or is being called.
+    #[must_use]
+    pub fn is_anybody_engaged(&self) -> bool {
+        PeerId::all().any(|id| self.state(id).is_engaged())
+    }
 }

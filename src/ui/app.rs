@@ -277,12 +277,6 @@ impl App {
     }
 }
 
-/// Called, ringing there or live: our voice may be meant for them.
-#[must_use]
-pub fn engaged(state: CallState) -> bool {
-    matches!(state, CallState::Calling | CallState::RingingThere | CallState::Live)
-}
-
 /// Formats that anybody on the path can listen to.
 #[must_use]
 pub fn is_open(format: Format) -> bool {

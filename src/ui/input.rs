@@ -12,10 +12,9 @@ use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
 use crossterm::event::{self, Event, KeyCode, KeyEventKind, KeyModifiers, MouseButton, MouseEvent, MouseEventKind};
 use ratatui::layout::Rect;
 
-use super::app::{KeyReport, engaged};
+use super::app::KeyReport;
 use crate::engine::{Controls, Holder, Meters};
 use crate::talk::{KeyEvent, Learned, TalkButton, TalkKey, Unkeyed};
-use crate::units::PeerId;
 
 /// Events that wait for the screen; a screen this far behind loses keys.
 const WAITING: usize = 256;
@@ -235,7 +234,7 @@ impl Reader {
     }
 
     fn in_call(&self) -> bool {
-        PeerId::all().any(|id| engaged(self.meters.state(id)))
+        self.meters.is_anybody_engaged()
     }
 
     fn unkey_if_asked(&mut self, now: Instant) {

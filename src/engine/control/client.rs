@@ -43,7 +43,7 @@ pub fn is_in_call(pid: u32) -> bool {
     let told = connect(Some(pid)).map_err(anyhow::Error::from).and_then(|stream| converse(stream, "stats", &mut answer));
     let stats: Option<serde_json::Value> = told.ok().and_then(|()| serde_json::from_slice(&answer).ok());
     let peers = stats.as_ref().and_then(|stats| stats["peers"].as_array());
-    let engaged = [CallState::Calling, CallState::RingingThere, CallState::Live].map(CallState::name);
+    let engaged = CallState::ENGAGED.map(CallState::name);
     peers.is_none_or(|peers| peers.iter().any(|peer| peer["state"].as_str().is_none_or(|state| engaged.contains(&state))))
 }
 

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use crossterm::event::{KeyEvent, KeyEventKind, MouseButton, MouseEvent, MouseEventKind};
 use tui_input::InputRequest;
 
-use super::{App, Effect, Mode, Picker, Tone, engaged, level_test};
+use super::{App, Effect, Mode, Picker, Tone, level_test};
 use crate::engine::{CallState, Command, PeerSnapshot, PublicKey, Sealed, Snapshot, Switch, Target, VoiceTuning};
 use crate::ui::action::{Action, View};
 use crate::ui::keymap::{self, Context, Key};
@@ -88,11 +88,11 @@ impl App {
     /// Why `action` cannot be done now.
     #[must_use]
     pub fn refusal(&self, action: Action, snapshot: &Snapshot) -> Option<&'static str> {
-        let in_call = snapshot.peers.iter().any(|peer| engaged(peer.state));
+        let in_call = snapshot.peers.iter().any(|peer| peer.state.is_engaged());
         let selected = self.selected(snapshot);
         match action {
             Action::Talk | Action::Open | Action::Voice if !in_call => Some(NOBODY),
-            Action::Hangup if !selected.is_some_and(|peer| engaged(peer.state) || peer.state == CallState::Ringing) => {
+            Action::Hangup if !selected.is_some_and(|peer| peer.state.is_engaged() || peer.state == CallState::Ringing) => {
                 Some("There is no call to hang up here.")
             }
             Action::HangupAll if !in_call && self.ringing(snapshot).is_none() => Some("There is no call to hang up."),
@@ -208,7 +208,7 @@ impl App {
             Action::PreviousView => self.show(self.view.step(View::ALL.len() - 1)),
             Action::Redraw => self.effects.push_back(Effect::Redraw),
             Action::Suspend => self.effects.push_back(Effect::Suspend),
-            Action::Quit if snapshot.peers.iter().any(|peer| engaged(peer.state)) => self.mode = Mode::Quit,
+            Action::Quit if snapshot.peers.iter().any(|peer| peer.state.is_engaged()) => self.mode = Mode::Quit,
             Action::Quit | Action::QuitNow => self.effects.push_back(Effect::Quit),
             // Held, and the input thread's.
             Action::Talk => {}

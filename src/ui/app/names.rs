@@ -1,6 +1,6 @@
 //! What the peers are called, and what the terminal's title says. Main thread.
 
-use super::{App, engaged};
+use super::App;
 use crate::engine::Snapshot;
 use crate::units::PeerId;
 
@@ -30,7 +30,7 @@ impl App {
     /// For the terminal's title: on air and running are seen even when the window is not.
     #[must_use]
     pub fn title(&self, snapshot: &Snapshot) -> String {
-        let with = match snapshot.peers.iter().filter(|peer| engaged(peer.state)).collect::<Vec<_>>()[..] {
+        let with = match snapshot.peers.iter().filter(|peer| peer.state.is_engaged()).collect::<Vec<_>>()[..] {
             [] => String::new(),
             [one] => format!("{} - ", self.name(one.id)),
             ref several => format!("{} peers - ", several.len()),

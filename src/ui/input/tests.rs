@@ -4,6 +4,7 @@ use crossterm::event::KeyEvent as Key;
 
 use super::*;
 use crate::engine::CallState;
+use crate::units::PeerId;
 
 const TIMEOUT: Duration = Duration::from_secs(180);
 

@@ -7,7 +7,7 @@ use unicode_width::UnicodeWidthStr;
 
 use super::{Scene, paint};
 use crate::ui::action::Action;
-use crate::ui::app::{Mode, engaged};
+use crate::ui::app::Mode;
 use crate::ui::keymap::{Context, key_name};
 use crate::ui::text;
 use crate::units::PeerId;
@@ -109,7 +109,7 @@ pub fn clear(buf: &mut Buffer, area: Rect, scene: &Scene, id: PeerId, typed: &st
 
 pub fn quit(buf: &mut Buffer, area: Rect, scene: &Scene) {
     let theme = scene.theme;
-    let peers = scene.snapshot.peers.iter().filter(|peer| engaged(peer.state)).count();
+    let peers = scene.snapshot.peers.iter().filter(|peer| peer.state.is_engaged()).count();
     let inner = paint::popup(buf, area, (38, 5), theme, "Quit?");
     let words = if peers == 1 { "This hangs up on one peer.".to_string() } else { format!("This hangs up on {peers} peers.") };
     paint::centre(buf, inner, 0, &words, theme.text);

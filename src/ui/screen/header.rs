@@ -8,7 +8,7 @@ use unicode_width::UnicodeWidthStr;
 use super::{Scene, Zones, paint};
 use crate::engine::{DeviceStatus, Sealed};
 use crate::ui::action::View;
-use crate::ui::app::{engaged, is_open};
+use crate::ui::app::is_open;
 
 /// Wide enough for the name and every tab's word.
 const ROOMY: u16 = 76;
@@ -67,7 +67,7 @@ fn chips(buf: &mut Buffer, area: Rect, scene: &Scene) {
 /// Whether those who hear us can be overheard: the worst of them counts.
 fn seal(scene: &Scene) -> Option<(String, Style)> {
     let theme = scene.theme;
-    let peers: Vec<_> = scene.snapshot.peers.iter().filter(|peer| engaged(peer.state)).collect();
+    let peers: Vec<_> = scene.snapshot.peers.iter().filter(|peer| peer.state.is_engaged()).collect();
     if peers.is_empty() {
         return None;
     }

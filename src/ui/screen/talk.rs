@@ -23,7 +23,7 @@ use super::{Scene, Zones, gauge, paint, sign, wave};
 use crate::engine::{CallState, DeviceStatus, Holder, PeerSnapshot, PublicKey, Snapshot};
 use crate::talk::Rung;
 use crate::ui::action::Action;
-use crate::ui::app::{Mode, engaged};
+use crate::ui::app::Mode;
 use crate::ui::keymap::{Context, key_name};
 use crate::ui::text;
 
@@ -121,7 +121,7 @@ struct Face {
 
 fn face(scene: &Scene) -> Face {
     let (theme, snapshot) = (scene.theme, scene.snapshot);
-    let in_call = snapshot.peers.iter().any(|peer| engaged(peer.state));
+    let in_call = snapshot.peers.iter().any(|peer| peer.state.is_engaged());
     let rung = match (snapshot.holder, scene.app.key.rung) {
         (Some(Holder::Mouse), _) => "mouse",
         (Some(Holder::Ctl), _) => "voicetui ctl",
@@ -266,7 +266,7 @@ fn hearers(buf: &mut Buffer, area: Rect, scene: &Scene, zones: &mut Zones) {
 
 /// What the selected peer must read to us, as long as it is not verified, and its key: the words stay whole, whatever has to give way.
 fn words(scene: &Scene, room: usize) -> Option<(String, PublicKey)> {
-    let peer = scene.app.selected(scene.snapshot).filter(|peer| engaged(peer.state))?;
+    let peer = scene.app.selected(scene.snapshot).filter(|peer| peer.state.is_engaged())?;
     let sealed = scene.app.sealed(peer.id).filter(|sealed| !sealed.verified)?;
     let key = key_name(Context::Main, Action::Verify);
     let says = |name: &str| format!("{name}: {} ({key} if it reads the same)", sealed.words());
