@@ -155,7 +155,8 @@ fn the_sender_path_allocates_nothing() {
             for n in 0..300u32 {
                 let mut frame: Frame = SILENT_FRAME;
                 voice.fill(&mut frame);
-                chain.process(&mut frame, Some(&SILENT_FRAME));
+                chain.clean(&mut frame, Some(&SILENT_FRAME));
+                chain.finish(&mut frame, true);
                 let on_air = n / 50 % 2 == 0;
                 uplink.handle_frame(&frame, start + n * Duration::from_millis(10), on_air, &mut |_, _, _| datagrams += 1);
             }

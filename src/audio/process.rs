@@ -1,156 +1,225 @@
-//! What happens to the own voice before it is encoded: high-pass, the stages put in, limiter. Pure; runs on the sender thread.
+//! What happens to the own voice before it is encoded. Pure; runs on the sender thread.
+//!
+//! ```text
+//! microphone -> high-pass -> echo -> (voice activation hears it here) -> knocks, noise -> gain -> limiter -> encoder
+//!                             ^ far end: what the loudspeaker plays
+//! ```
+//!
+//! High-pass and limiter are always in it, and add no delay. A clean voice passes the others untouched: each joins where it is wanted.
+
+mod floor;
+mod gain;
+mod high_pass;
+mod knocks;
+mod reference;
+mod stage;
+mod stages;
 
 use std::fmt;
+use std::time::Duration;
 
 use super::Frame;
 use super::limiter::Limiter;
-use crate::units::SAMPLE_RATE;
+use crate::units::duration_of;
+use floor::Floor;
+use gain::Gain;
+use knocks::Knocks;
+use stage::Stage;
+use stages::{Echo, Noise};
+
+pub use gain::{LOUD_DB, QUIET_DB};
+pub use high_pass::HighPass;
+pub use reference::Reference;
 
 /// Below it is rumble, hum and breath, Hz.
 const HIGH_PASS_HZ: f32 = 80.0;
+/// Noise suppression joins by itself above this floor, and leaves below that one, dBFS (root mean square).
+pub const NOISY_DB: f32 = -55.0;
+const QUIET_AGAIN_DB: f32 = -60.0;
+/// The floor must stay there for so many frames.
+const NOISY_FRAMES: u32 = 100;
+const QUIET_AGAIN_FRAMES: u32 = 500;
+/// Frames a stage hears before its work is used. Noise suppression needs them to know the noise.
+const ECHO_LISTENS: u32 = 5;
+const NOISE_LISTENS: u32 = 50;
 
-/// One stage of the chain: echo cancellation, noise suppression, gain control.
-pub trait Process: Send {
-    /// Works on one frame in place. `far`: what the loudspeaker played at the same moment, where that is known.
-    fn process(&mut self, frame: &mut Frame, far: Option<&Frame>);
-
-    /// Forgets the past.
-    fn reset(&mut self);
+/// When a stage works.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[repr(u8)]
+pub enum When {
+    /// Where it is of use.
+    #[default]
+    Auto,
+    On,
+    Off,
 }
 
-/// The sender's chain. High-pass and limiter are always in it.
+impl When {
+    pub const ALL: [Self; 3] = [Self::Auto, Self::On, Self::Off];
+
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Auto => "auto",
+            Self::On => "on",
+            Self::Off => "off",
+        }
+    }
+
+    /// The one that a key press comes to next.
+    #[must_use]
+    pub fn next(self) -> Self {
+        Self::ALL[(self as usize + 1) % Self::ALL.len()]
+    }
+}
+
+impl std::str::FromStr for When {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        Self::ALL.into_iter().find(|when| when.name() == text).ok_or_else(|| "auto, on and off are possible".into())
+    }
+}
+
+/// What the next frame is to go through.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Wanted {
+    /// Whether there is an echo to cancel is for the caller to know.
+    pub echo: bool,
+    pub noise: When,
+    pub gain: bool,
+}
+
+/// What a frame has gone through.
+#[derive(Clone, Copy, PartialEq, Debug, Default)]
+pub struct AtWork {
+    pub echo: bool,
+    pub noise: bool,
+    /// dB.
+    pub gain: f32,
+}
+
+/// The sender's chain.
 pub struct Chain {
+    wanted: Wanted,
     high_pass: HighPass,
-    stages: Vec<Box<dyn Process>>,
+    echo: Stage<Echo>,
+    floor: Floor,
+    /// Noise suppression is wanted by what the microphone hears, and for how many frames it has been otherwise.
+    noisy: bool,
+    otherwise: u32,
+    noise: Stage<Noise>,
+    knocks: Knocks,
+    gain: Gain,
     limiter: Limiter,
 }
 
 impl fmt::Debug for Chain {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Chain").field("stages", &self.stages.len()).finish_non_exhaustive()
+        f.debug_struct("Chain").field("wanted", &self.wanted).field("at_work", &self.at_work()).finish_non_exhaustive()
     }
 }
 
 impl Default for Chain {
     fn default() -> Self {
-        Self::new(Vec::new())
+        Self {
+            wanted: Wanted::default(),
+            high_pass: HighPass::new(HIGH_PASS_HZ),
+            echo: Stage::new(ECHO_LISTENS, Echo::new),
+            floor: Floor::default(),
+            noisy: false,
+            otherwise: 0,
+            noise: Stage::new(NOISE_LISTENS, Noise::new),
+            knocks: Knocks::default(),
+            gain: Gain::default(),
+            limiter: Limiter::new(),
+        }
     }
 }
 
 impl Chain {
-    /// `stages` run in order, between high-pass and limiter.
-    #[must_use]
-    pub fn new(stages: Vec<Box<dyn Process>>) -> Self {
-        Self { high_pass: HighPass::new(HIGH_PASS_HZ), stages, limiter: Limiter::new() }
+    /// From the next frame on.
+    pub fn set(&mut self, wanted: Wanted) {
+        self.wanted = wanted;
     }
 
-    /// One frame, in place. Delays by nothing but what a stage adds.
-    pub fn process(&mut self, frame: &mut Frame, far: Option<&Frame>) {
-        self.high_pass.process(frame);
-        for stage in &mut self.stages {
-            stage.process(frame, far);
+    /// The first half, in place: rumble and echo go. `far`: what the loudspeaker played meanwhile ([`Reference::take`]).
+    /// Allocates where a stage joins or works.
+    pub fn clean(&mut self, frame: &mut Frame, far: Option<&Frame>) {
+        for sample in frame.iter_mut() {
+            if !sample.is_finite() {
+                *sample = 0.0;
+            }
         }
+        self.high_pass.process(frame);
+        self.echo.process(frame, far, self.wanted.echo);
+    }
+
+    /// The second half, in place: noise goes, the level is evened, nothing clips. `speaks`: somebody does, or has within a tenth of
+    /// a second ([`crate::audio::vad::Vad::is_voice`]).
+    pub fn finish(&mut self, frame: &mut Frame, speaks: bool) {
+        self.floor.push(frame, speaks);
+        self.watch_floor();
+        let wanted = match self.wanted.noise {
+            When::Auto => self.noisy,
+            When::On => true,
+            When::Off => false,
+        };
+        self.knocks.process(frame, speaks, self.wanted.noise != When::Off);
+        self.noise.process(frame, None, wanted);
+        self.gain.process(frame, speaks, self.wanted.gain);
         self.limiter.process(frame);
     }
 
-    /// Forgets the past: the microphone was away.
+    fn watch_floor(&mut self) {
+        let other = self.floor.dbfs().is_some_and(|floor| if self.noisy { floor < QUIET_AGAIN_DB } else { floor > NOISY_DB });
+        self.otherwise = if other { self.otherwise + 1 } else { 0 };
+        if self.otherwise > if self.noisy { QUIET_AGAIN_FRAMES } else { NOISY_FRAMES } {
+            (self.noisy, self.otherwise) = (!self.noisy, 0);
+        }
+    }
+
+    /// How much later a sound leaves [`Chain::clean`] than it came.
+    #[must_use]
+    pub fn cleaned_delay(&self) -> Duration {
+        duration_of(self.echo.delay_samples() as u64)
+    }
+
+    /// How much later it leaves [`Chain::finish`] than it came to [`Chain::clean`].
+    #[must_use]
+    pub fn delay(&self) -> Duration {
+        duration_of((self.echo.delay_samples() + self.noise.delay_samples()) as u64)
+    }
+
+    #[must_use]
+    pub fn at_work(&self) -> AtWork {
+        AtWork { echo: self.echo.is_on(), noise: self.noise.is_on() || self.types(), gain: self.gain.db() }
+    }
+
+    fn types(&self) -> bool {
+        self.wanted.noise != When::Off && self.knocks.types()
+    }
+
+    /// How loud it is while nobody speaks, dBFS, before noise suppression; `None`: not known yet.
+    #[must_use]
+    pub fn floor(&self) -> Option<f32> {
+        self.floor.dbfs()
+    }
+
+    /// Forgets the past: the microphone was away, or is another one.
     pub fn reset(&mut self) {
         self.high_pass.reset();
-        self.stages.iter_mut().for_each(|stage| stage.reset());
+        self.echo.reset();
+        self.floor = Floor::default();
+        (self.noisy, self.otherwise) = (false, 0);
+        self.noise.reset();
+        self.knocks = Knocks::default();
+        self.gain.reset();
         self.limiter = Limiter::new();
     }
 }
 
-/// A second-order Butterworth high-pass (Audio EQ Cookbook), transposed direct form II.
-#[derive(Clone, Debug)]
-pub struct HighPass {
-    b: [f32; 3],
-    a: [f32; 2],
-    state: [f32; 2],
-}
-
-impl HighPass {
-    /// `hz`: where it is 3 dB down.
-    #[must_use]
-    pub fn new(hz: f32) -> Self {
-        let w = std::f32::consts::TAU * hz / SAMPLE_RATE as f32;
-        let alpha = w.sin() / std::f32::consts::SQRT_2;
-        let (cos, a0) = (w.cos(), 1.0 + alpha);
-        let edge = (1.0 + cos) / 2.0 / a0;
-        Self { b: [edge, -2.0 * edge, edge], a: [-2.0 * cos / a0, (1.0 - alpha) / a0], state: [0.0; 2] }
-    }
-
-    pub fn process(&mut self, samples: &mut [f32]) {
-        let ([b0, b1, b2], [a1, a2]) = (self.b, self.a);
-        let [mut s1, mut s2] = self.state;
-        for sample in samples {
-            let x = *sample;
-            let y = b0 * x + s1;
-            s1 = b1 * x - a1 * y + s2;
-            s2 = b2 * x - a2 * y;
-            *sample = y;
-        }
-        // A broken sample must not stay in the filter for good; a fading one must not become denormal.
-        let keep = |s: f32| if s.is_finite() && s.abs() > 1e-20 { s } else { 0.0 };
-        self.state = [keep(s1), keep(s2)];
-    }
-
-    pub fn reset(&mut self) {
-        self.state = [0.0; 2];
-    }
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn gain_db(hz: f32) -> f32 {
-        let mut chain = Chain::default();
-        let (mut before, mut after) = (0.0, 0.0);
-        for block in 0..100 {
-            let mut frame: Frame = std::array::from_fn(|n| ((block * 480 + n) as f32 * hz * std::f32::consts::TAU / 48_000.0).sin() * 0.5);
-            let power = |frame: &Frame| frame.iter().map(|s| s * s).sum::<f32>();
-            let was = power(&frame);
-            chain.process(&mut frame, None);
-            if block >= 50 {
-                (before, after) = (before + was, after + power(&frame));
-            }
-        }
-        10.0 * (after / before).log10()
-    }
-
-    #[test]
-    fn rumble_is_gone_and_voice_is_not() {
-        assert!(gain_db(20.0) < -20.0, "{}", gain_db(20.0));
-        assert!((gain_db(80.0) + 3.0).abs() < 0.5, "{}", gain_db(80.0));
-        assert!(gain_db(200.0).abs() < 0.3 && gain_db(3_000.0).abs() < 0.1);
-    }
-
-    #[test]
-    fn stages_run_in_order_and_see_the_far_end() {
-        struct Add(f32);
-        impl Process for Add {
-            fn process(&mut self, frame: &mut Frame, far: Option<&Frame>) {
-                let far = far.map_or(0.0, |far| far[0]);
-                frame.iter_mut().for_each(|sample| *sample = *sample * 0.5 + self.0 + far);
-            }
-            fn reset(&mut self) {}
-        }
-        let mut chain = Chain::new(vec![Box::new(Add(0.2)), Box::new(Add(0.1))]);
-        let mut frame = [0.0; 480];
-        chain.process(&mut frame, Some(&[0.05; 480]));
-        assert!((frame[0] - (0.25 * 0.5 + 0.15)).abs() < 1e-6, "{}", frame[0]);
-    }
-
-    #[test]
-    fn a_broken_sample_does_not_stay() {
-        let mut chain = Chain::default();
-        let mut frame = [0.1; 480];
-        frame[7] = f32::NAN;
-        chain.process(&mut frame, None);
-        assert!(frame.iter().all(|sample| sample.is_finite()));
-        let mut frame = [0.1; 480];
-        chain.process(&mut frame, None);
-        assert!(frame[0] != 0.0);
-    }
-}
+mod testing;
+#[cfg(test)]
+mod tests;

@@ -29,6 +29,9 @@ const GO_ON: f32 = 0.8;
 /// would tell of what was said before it.
 const WARM_UP: u32 = 16;
 const FORGETS: u32 = 6;
+/// The score of what is more like a voice than not; and how long somebody speaks on after it, ms.
+const VOICED: f32 = 0.4;
+const VOICE_MS: u32 = 100;
 /// Length of a frame, ms.
 const FRAME_MS: u32 = 10;
 
@@ -94,6 +97,9 @@ pub struct Vad {
     /// Since the last window that counted, ms.
     quiet_ms: u32,
     speaking: bool,
+    /// Windows in a row that are more like a voice than not, and how long ago there were enough of them.
+    voiced: u32,
+    since_voice_ms: u32,
 }
 
 impl fmt::Debug for Vad {
@@ -108,13 +114,26 @@ impl Vad {
     pub fn new() -> Result<Self, RateError> {
         let down = Resampler::new(SAMPLE_RATE, RATE)?;
         let detector = Detector::default_boxed();
-        Ok(Self { detector, down, window: [0.0; WINDOW], filled: 0, ignored: WARM_UP, score: 0.0, run: 0, quiet_ms: 0, speaking: false })
+        Ok(Self {
+            detector,
+            down,
+            window: [0.0; WINDOW],
+            filled: 0,
+            ignored: WARM_UP,
+            score: 0.0,
+            run: 0,
+            quiet_ms: 0,
+            speaking: false,
+            voiced: 0,
+            since_voice_ms: u32::MAX,
+        })
     }
 
     /// Takes the next 10 ms; whether somebody speaks now.
     pub fn push(&mut self, frame: &Frame, tuning: Tuning) -> bool {
         self.quiet_ms = self.quiet_ms.saturating_add(FRAME_MS);
-        let Self { detector, down, window, filled, ignored, score, run, quiet_ms, speaking } = self;
+        self.since_voice_ms = self.since_voice_ms.saturating_add(FRAME_MS);
+        let Self { detector, down, window, filled, ignored, score, run, quiet_ms, speaking, voiced, since_voice_ms } = self;
         down.process(frame, &mut |samples| {
             for sample in samples {
                 // A broken sample would stay in the network for good.
@@ -127,6 +146,10 @@ impl Vad {
                 let heard = detector.predict_f32(window);
                 *score = if *ignored == 0 { heard.clamp(0.0, 1.0) } else { 0.0 };
                 *ignored = ignored.saturating_sub(1);
+                *voiced = if *score >= VOICED { voiced.saturating_add(1) } else { 0 };
+                if *voiced >= BEGIN {
+                    *since_voice_ms = 0;
+                }
                 let enough = tuning.threshold() * if *speaking { GO_ON } else { 1.0 };
                 *run = if *score >= enough { run.saturating_add(1) } else { 0 };
                 if *run >= BEGIN || *speaking && *run > 0 {
@@ -146,6 +169,12 @@ impl Vad {
         self.score
     }
 
+    /// Somebody speaks, or has within the last tenth of a second: sooner over than what [`Vad::push`] says, and whatever the tuning is.
+    #[must_use]
+    pub fn is_voice(&self) -> bool {
+        self.since_voice_ms <= VOICE_MS
+    }
+
     /// What was said so far does not count: speech must begin anew.
     pub fn close(&mut self) {
         (self.speaking, self.run, self.ignored) = (false, 0, self.ignored.max(FORGETS));
@@ -157,6 +186,7 @@ impl Vad {
         self.down.reset();
         self.close();
         (self.filled, self.ignored, self.score) = (0, WARM_UP, 0.0);
+        (self.voiced, self.since_voice_ms) = (0, u32::MAX);
     }
 }
 

@@ -1,0 +1,140 @@
+//! How loud it is while nobody speaks: the least of the last second without speech, or of the last five with it. Pure.
+
+use crate::audio::Frame;
+
+/// No noise is quieter than this, dBFS.
+const SILENCE_DB: f32 = -100.0;
+/// How much of the way to the newest frame's power the smoothed one goes.
+const SMOOTH: f32 = 0.4;
+/// The least of so many parts of so many frames is the floor: 5 s, for phrases are long.
+const PARTS: usize = 10;
+const PART_FRAMES: u32 = 50;
+/// Where nobody speaks, so many frames tell it.
+const SILENT_FRAMES: u32 = 100;
+/// So much the least of a noise's smoothed power lies below its mean.
+const BIAS_DB: f32 = 1.5;
+/// A sound that two earlier samples foretell so well is a tone, not noise.
+const TONE_GAIN: f64 = 1_000.0;
+const TONE_LAG: usize = 24;
+
+/// Follows the noise floor of a stream of frames.
+#[derive(Clone, Debug)]
+pub struct Floor {
+    smoothed: Option<f32>,
+    parts: [f32; PARTS],
+    at: usize,
+    frames: u32,
+    /// Parts that are whole.
+    known: usize,
+    /// Frames since the last speech, and the least of them.
+    silent: u32,
+    silent_least: f32,
+}
+
+impl Default for Floor {
+    fn default() -> Self {
+        Self { smoothed: None, parts: [f32::MAX; PARTS], at: 0, frames: 0, known: 0, silent: 0, silent_least: f32::MAX }
+    }
+}
+
+impl Floor {
+    /// `speaks`: the frame holds speech, as far as that is known.
+    pub fn push(&mut self, frame: &Frame, speaks: bool) {
+        let mut power = frame.iter().map(|sample| sample * sample).sum::<f32>() / frame.len() as f32;
+        if !power.is_finite() {
+            return;
+        }
+        if is_tone(frame) {
+            power = 0.0;
+        }
+        let smoothed = self.smoothed.map_or(power, |was| was + (power - was) * SMOOTH);
+        self.smoothed = Some(smoothed);
+        self.parts[self.at] = self.parts[self.at].min(smoothed);
+        if speaks {
+            (self.silent, self.silent_least) = (0, f32::MAX);
+        } else {
+            self.silent += 1;
+            // The second frame on: the first still holds the end of a word.
+            self.silent_least = if self.silent < 2 { smoothed } else { self.silent_least.min(smoothed) };
+        }
+        self.frames += 1;
+        if self.frames == PART_FRAMES {
+            (self.frames, self.at) = (0, (self.at + 1) % PARTS);
+            self.known = (self.known + 1).min(PARTS);
+            self.parts[self.at] = f32::MAX;
+        }
+    }
+
+    /// dBFS (root mean square); `None` before it has heard enough.
+    #[must_use]
+    pub fn dbfs(&self) -> Option<f32> {
+        let least = match self.silent {
+            SILENT_FRAMES.. => self.silent_least,
+            _ => self.parts.iter().fold(f32::MAX, |least, part| least.min(*part)),
+        };
+        (self.known == PARTS || self.silent >= SILENT_FRAMES).then(|| (10.0 * least.max(1e-12).log10() + BIAS_DB).max(SILENCE_DB))
+    }
+}
+
+/// Whether the frame is foretold by two of its own samples, [`TONE_LAG`] and twice that ago: a test tone is, noise of any colour is not.
+fn is_tone(frame: &Frame) -> bool {
+    let (now, once, twice) = (&frame[2 * TONE_LAG..], &frame[TONE_LAG..], &frame[..]);
+    let product = |a: &[f32], b: &[f32]| a.iter().zip(b).take(now.len()).map(|(a, b)| f64::from(*a) * f64::from(*b)).sum::<f64>();
+    let (power, r1, r2) = (product(now, now), product(now, once), product(now, twice));
+    let (first, second, between) = (product(once, once), product(twice, twice), product(once, twice));
+    let det = first * second - between * between;
+    if power <= 1e-9 || det <= 0.0 {
+        return false;
+    }
+    let (a1, a2) = ((r1 * second - r2 * between) / det, (r2 * first - r1 * between) / det);
+    (power - a1 * r1 - a2 * r2) * TONE_GAIN < power
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::audio::SILENT_FRAME;
+    use crate::audio::process::testing::{at_level, fan, white};
+    use crate::audio::voice::Voice;
+
+    fn floor_of(samples: &[f32]) -> f32 {
+        let mut floor = Floor::default();
+        samples.as_chunks::<480>().0.iter().for_each(|frame| floor.push(frame, true));
+        floor.dbfs().expect("five seconds")
+    }
+
+    #[test]
+    fn noise_is_measured_and_a_voice_over_it_does_not_matter() {
+        for level in [-70.0, -55.0, -30.0] {
+            for noise in [at_level(level, &white(6, 1)), at_level(level, &fan(6, 1))] {
+                assert!((floor_of(&noise) - level).abs() < 2.5, "{level}: {}", floor_of(&noise));
+                let mut floor = Floor::default();
+                noise.as_chunks::<480>().0.iter().take(100).for_each(|frame| floor.push(frame, false));
+                let soon = floor.dbfs().expect("a second without speech");
+                assert!((soon - level).abs() < 2.5, "{level}: {soon}");
+            }
+        }
+        let mut voice = Voice::new(2);
+        let mut said: Vec<f32> = at_level(-60.0, &white(20, 3));
+        for frame in said.as_chunks_mut::<480>().0 {
+            let mut spoken = SILENT_FRAME;
+            voice.fill(&mut spoken);
+            frame.iter_mut().zip(spoken).for_each(|(sample, spoken)| *sample += spoken);
+        }
+        assert!((floor_of(&said) + 60.0).abs() < 5.0, "{}", floor_of(&said));
+    }
+
+    #[test]
+    fn a_voice_alone_and_a_test_tone_have_none() {
+        let mut voice = Voice::new(5);
+        let mut said = vec![0.0; 20 * 48_000];
+        said.as_chunks_mut::<480>().0.iter_mut().for_each(|frame| voice.fill(frame));
+        let mut floor = Floor::default();
+        for frame in said.as_chunks::<480>().0 {
+            floor.push(frame, true);
+            assert!(floor.dbfs().is_none_or(|dbfs| dbfs < -58.0), "{:?}", floor.dbfs());
+        }
+        let tone: Vec<f32> = (0..6 * 48_000).map(|n| (n as f32 * 440.0 * std::f32::consts::TAU / 48_000.0).sin() * 0.3).collect();
+        assert!(floor_of(&tone) <= SILENCE_DB);
+    }
+}
