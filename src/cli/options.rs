@@ -9,7 +9,7 @@ use clap::{ArgAction, Args};
 use tracing::level_filters::LevelFilter;
 
 use super::values;
-use crate::engine::{AutoAnswer, CommandInput, DelayBounds, EarconChoice, RecordFormat, Settings, VoiceTuning};
+use crate::engine::{AutoAnswer, CommandInput, DelayBounds, EarconChoice, Processing, RecordFormat, Settings, VoiceTuning, When};
 use crate::os::files;
 use crate::ui::{ThemeChoice, UiOptions};
 use crate::units::{DEFAULT_PORT, Format};
@@ -86,6 +86,23 @@ pub struct Options {
     #[arg(long, help_heading = "Sound", value_name = "WHICH", default_value = "calls",
         value_parser = PossibleValuesParser::new(["off", "calls", "all"]).map(|name| values::earcons(&name)))]
     earcons: EarconChoice,
+    /// Take the far end's voice out of the microphone: auto (where a loudspeaker plays it and the microphone is open), on or off
+    ///
+    /// auto works while the microphone is open or voice activation is on, unless the output is a headset: that is guessed from its
+    /// name, asked once (keys w and s, command output-is) and remembered. While it works, the own voice leaves 8.9 ms later.
+    #[arg(long, help_heading = "Sound", value_name = "WHEN", default_value = "auto", value_parser = values::when_parser())]
+    echo: When,
+    /// Take steady noise out of the microphone: auto (where there is some), on or off
+    ///
+    /// auto joins above a noise floor of -55 dBFS and leaves below -60. While it works, the own voice leaves 6.9 ms later.
+    #[arg(long, help_heading = "Sound", value_name = "WHEN", default_value = "auto", value_parser = values::when_parser())]
+    noise: When,
+    /// Bring a voice that is too quiet or too loud, slowly, to where others are: on or off
+    ///
+    /// A voice between -32 and -16 dBFS is not touched, and noise is not lifted.
+    #[arg(long, help_heading = "Sound", value_name = "SWITCH", default_value = "on",
+        value_parser = PossibleValuesParser::new(["on", "off"]).map(|word| word == "on"), action = ArgAction::Set)]
+    gain: bool,
     /// Record every call into this directory: a file of what is sent, one for each peer heard, and their mix
     ///
     /// The files of a call begin together and stay aligned in time. Of this side only what is sent is recorded, nothing that is said
@@ -255,6 +272,8 @@ impl Options {
             format: self.format,
             delay: self.delay,
             earcons: self.earcons,
+            processing: Processing { echo: self.echo, noise: self.noise, gain: self.gain },
+            outputs: files::data_dir().map(|dir| dir.join("outputs.toml")),
             open: self.open,
             voice_activation: self.voice_activation,
             voice: VoiceTuning { sensitivity: self.voice_sensitivity, hang_ms: self.voice_hang },

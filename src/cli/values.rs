@@ -3,11 +3,11 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
-use clap::builder::PossibleValuesParser;
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use tracing::level_filters::LevelFilter;
 
 use crate::call::Address;
-use crate::engine::{AutoAnswer, DelayBounds, EarconChoice, VoiceTuning};
+use crate::engine::{AutoAnswer, DelayBounds, EarconChoice, VoiceTuning, When};
 use crate::ui::ThemeChoice;
 use crate::units::Format;
 
@@ -63,6 +63,10 @@ pub fn auto_answer(whose: &str) -> AutoAnswer {
 
 pub fn earcons(which: &str) -> EarconChoice {
     which.parse().unwrap_or_default()
+}
+
+pub fn when_parser() -> impl TypedValueParser<Value = When> {
+    PossibleValuesParser::new(When::ALL.map(When::name)).map(|name| name.parse().unwrap_or_default())
 }
 
 pub fn theme(name: &str) -> ThemeChoice {

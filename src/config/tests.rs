@@ -47,7 +47,10 @@ fn every_option_is_a_key_and_every_key_an_option() {
 #[test]
 fn the_defaults_are_those_of_the_engine() {
     let start = started_with("", &[]);
-    assert_eq!(start.settings, crate::engine::Settings { name: start.settings.name.clone(), ..Default::default() });
+    assert_eq!(
+        start.settings,
+        crate::engine::Settings { name: start.settings.name.clone(), outputs: start.settings.outputs.clone(), ..Default::default() }
+    );
     let Ok(Invocation::Screen(_, ui)) = cli::parse([], || parse("")) else { panic!("the screen is the default") };
     assert_eq!(ui, crate::ui::UiOptions::default());
 }

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::controls::MAX_VOLUME_PERCENT;
-use super::{DelayBounds, EarconChoice, VoiceTuning};
+use super::{DelayBounds, EarconChoice, OutputKind, VoiceTuning, When};
 use crate::call::trust::{Edit, Who};
 use crate::call::{Address, PublicKey};
 use crate::units::{Format, PeerId};
@@ -85,6 +85,14 @@ pub enum Command {
     Delay(DelayBounds),
     /// Which earcons are heard.
     Earcons(EarconChoice),
+    /// Echo cancellation of the own voice.
+    Echo(When),
+    /// Its noise suppression.
+    Noise(When),
+    /// Its automatic gain.
+    Gain(Switch),
+    /// What the output in use is; kept for later runs.
+    OutputIs(OutputKind),
     /// Measures the delay of a call, with so many trials; a [`super::Notice::Measured`] says what came of it.
     Measure {
         target: Target,
@@ -112,7 +120,8 @@ pub enum Command {
 pub const WORDS: &str = "call ADDRESS [sealed|rtp|pcm], hangup [PEER], answer [PEER], decline [PEER], admit [PEER], block [PEER], \
     clear [PEER], verify [PEER], unverify [PEER], unblock NAME, ring NAME, forget NAME, rename NAME NEW, peers, reread, talk on|off|toggle, \
     open on|off|toggle, voice on|off|toggle, sensitivity 5-95, hang 100-2000, \
-    mute on|off|toggle, deafen on|off|toggle, volume [PEER] 0-200, delay auto|MS|MIN..MAX, earcons off|calls|all, measure [PEER], \
+    mute on|off|toggle, deafen on|off|toggle, volume [PEER] 0-200, delay auto|MS|MIN..MAX, earcons off|calls|all, echo auto|on|off, \
+    noise auto|on|off, gain on|off|toggle, output-is headset|loudspeaker, measure [PEER], \
     answer-measure on|off|toggle, stats, record on|off|toggle, dump FILE, \
     input DEVICE, output DEVICE, host HOST, devices, quit";
 
@@ -165,6 +174,14 @@ impl Command {
             "volume" => parse_volume(rest),
             "delay" => rest.parse().map(Self::Delay).map_err(|error: String| refused(word, &error)),
             "earcons" => rest.parse().map(Self::Earcons).map_err(|error: String| refused(word, &error)),
+            "echo" => when(word, rest).map(Self::Echo),
+            "noise" => when(word, rest).map(Self::Noise),
+            "gain" => Ok(Self::Gain(switch(word, rest)?)),
+            "output-is" => match rest {
+                "headset" => Ok(Self::OutputIs(OutputKind::Headset)),
+                "loudspeaker" => Ok(Self::OutputIs(OutputKind::Loudspeaker)),
+                _ => Err("\"output-is\" takes headset or loudspeaker.".into()),
+            },
             "measure" => Ok(Self::Measure { target: target(rest), trials: MEASURE_TRIALS }),
             "answer-measure" => Ok(Self::AnswerMeasure(switch(word, rest)?)),
             "input" => Ok(Self::Input(value(word, rest, "a device of \"devices\", or default")?)),
@@ -191,6 +208,10 @@ fn parse_rename(rest: &str) -> Result<Command, String> {
 
 fn refused(word: &str, error: &str) -> String {
     format!("\"{word}\" is refused: {error}.")
+}
+
+fn when(word: &str, rest: &str) -> Result<When, String> {
+    rest.parse().map_err(|error: String| refused(word, &error))
 }
 
 fn target(rest: &str) -> Target {
@@ -282,6 +303,10 @@ mod tests {
             ("volume Front door 150%", Command::Volume { target: named("Front door"), percent: 150 }),
             ("delay 40..", Command::Delay(DelayBounds { min_ms: 40, ..DelayBounds::default() })),
             ("earcons all", Command::Earcons(EarconChoice::All)),
+            ("echo off", Command::Echo(When::Off)),
+            ("noise auto", Command::Noise(When::Auto)),
+            ("gain toggle", Command::Gain(Switch::Toggle)),
+            ("output-is headset", Command::OutputIs(OutputKind::Headset)),
             ("measure workshop", Command::Measure { target: named("workshop"), trials: 20 }),
             ("answer-measure on", Command::AnswerMeasure(Switch::On)),
             ("stats", Command::Stats),
@@ -320,6 +345,10 @@ mod tests {
             ("peers all", "stands alone"),
             ("dump", "the file to write"),
             ("earcons on", "off, calls or all"),
+            ("echo maybe", "auto, on and off are possible"),
+            ("noise", "auto, on and off are possible"),
+            ("gain auto", "on, off or toggle"),
+            ("output-is a radio", "headset or loudspeaker"),
             ("delay", "a delay is auto, MS,"),
             ("delay 90..20", "20..90"),
             ("input", "\"devices\""),

@@ -7,7 +7,7 @@ use crossbeam_channel::{Sender, TrySendError};
 
 use super::devices::DeviceCommand;
 use super::disk::{DiskCommand, LedgerJob};
-use super::{Command, Controls, Holder, Meters, Notice, Notices, Switch, VoiceTuning};
+use super::{Command, Controls, Holder, Meters, Notice, Notices, Processing, Switch, VoiceTuning};
 
 /// How long a full queue is waited for at the end.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -35,32 +35,17 @@ impl Commander {
             Command::Talk(switch) => self.talk(switch, Instant::now()),
             Command::Open(switch) => self.open(switch, Instant::now()),
             Command::Voice(switch) => self.voice(switch),
-            Command::Sensitivity(sensitivity) => {
-                self.controls.set_voice(VoiceTuning { sensitivity, ..self.controls.voice() });
-                Ok(())
-            }
-            Command::Hang(hang_ms) => {
-                self.controls.set_voice(VoiceTuning { hang_ms, ..self.controls.voice() });
-                Ok(())
-            }
-            Command::Mute(switch) => {
-                self.controls.set_muted(switch.apply(self.controls.muted()));
-                Ok(())
-            }
-            Command::Delay(bounds) => {
-                self.controls.set_delay(bounds);
-                Ok(())
-            }
-            Command::Earcons(choice) => {
-                self.controls.set_earcons(choice);
-                Ok(())
-            }
-            Command::Deafen(switch) => {
-                self.controls.set_deafened(switch.apply(self.controls.deafened()));
-                Ok(())
-            }
-            Command::AnswerMeasure(switch) => {
-                self.controls.set_answers_measuring(switch.apply(self.controls.answers_measuring()));
+            Command::Sensitivity(_)
+            | Command::Hang(_)
+            | Command::Mute(_)
+            | Command::Deafen(_)
+            | Command::Delay(_)
+            | Command::Earcons(_)
+            | Command::Echo(_)
+            | Command::Noise(_)
+            | Command::Gain(_)
+            | Command::AnswerMeasure(_) => {
+                self.set(&command);
                 Ok(())
             }
             Command::Record(switch) => self.hand(&self.disk, DiskCommand::Record(switch)),
@@ -69,6 +54,7 @@ impl Commander {
             Command::Reread => self.hand(&self.disk, DiskCommand::Ledger(LedgerJob::Refresh)),
             Command::Input(spec) => self.hand(&self.devices, DeviceCommand::SetInput(spec)),
             Command::Output(spec) => self.hand(&self.devices, DeviceCommand::SetOutput(spec)),
+            Command::OutputIs(kind) => self.hand(&self.devices, DeviceCommand::OutputIs(kind)),
             Command::Host(name) => self.hand(&self.devices, DeviceCommand::SetHost(name)),
             Command::ListDevices => self.hand(&self.devices, DeviceCommand::List),
             Command::LevelTest(switch) => self.hand(&self.devices, DeviceCommand::LevelTest(switch == Switch::On)),
@@ -95,6 +81,25 @@ impl Commander {
                 self.hand(&self.call, command)?;
                 self.waker.wake().map_err(|error| format!("The network thread cannot be woken ({error}); quit and start again."))
             }
+        }
+    }
+
+    /// What is nothing but a setting.
+    fn set(&self, command: &Command) {
+        let controls = &self.controls;
+        let (voice, processing) = (controls.voice(), controls.processing());
+        match *command {
+            Command::Sensitivity(sensitivity) => controls.set_voice(VoiceTuning { sensitivity, ..voice }),
+            Command::Hang(hang_ms) => controls.set_voice(VoiceTuning { hang_ms, ..voice }),
+            Command::Mute(switch) => controls.set_muted(switch.apply(controls.muted())),
+            Command::Deafen(switch) => controls.set_deafened(switch.apply(controls.deafened())),
+            Command::Delay(bounds) => controls.set_delay(bounds),
+            Command::Earcons(choice) => controls.set_earcons(choice),
+            Command::Echo(echo) => controls.set_processing(Processing { echo, ..processing }),
+            Command::Noise(noise) => controls.set_processing(Processing { noise, ..processing }),
+            Command::Gain(switch) => controls.set_processing(Processing { gain: switch.apply(processing.gain), ..processing }),
+            Command::AnswerMeasure(switch) => controls.set_answers_measuring(switch.apply(controls.answers_measuring())),
+            _ => {}
         }
     }
 

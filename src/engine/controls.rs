@@ -3,7 +3,8 @@
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
-use super::{DelayBounds, EarconChoice};
+use super::processing::ProcessingCell;
+use super::{DelayBounds, EarconChoice, Processing};
 use crate::audio::earcon::{Earcon, Earcons};
 use crate::audio::vad::Tuning;
 use crate::call::Phase;
@@ -59,6 +60,9 @@ pub struct Controls {
     /// What is measured of the call's delay, 0 for nothing; and whether peers may measure it.
     measuring: AtomicU8,
     answers_measuring: AtomicBool,
+    processing: ProcessingCell,
+    /// The far end is played into the room.
+    loudspeaker: AtomicBool,
     /// Which earcons are wanted; those that are to begin; whether somebody rings.
     earcons: AtomicU8,
     begun_earcons: AtomicU8,
@@ -90,6 +94,8 @@ impl Controls {
             delay: AtomicU32::new(delay_word(DelayBounds::default())),
             measuring: AtomicU8::new(0),
             answers_measuring: AtomicBool::new(false),
+            processing: ProcessingCell::default(),
+            loudspeaker: AtomicBool::new(false),
             earcons: AtomicU8::new(EarconChoice::default() as u8),
             begun_earcons: AtomicU8::new(0),
             ringing: AtomicBool::new(false),
@@ -255,6 +261,26 @@ impl Controls {
 
     pub fn set_answers_measuring(&self, answers: bool) {
         self.answers_measuring.store(answers, Relaxed);
+    }
+
+    /// What the user wants done to the own voice.
+    #[must_use]
+    pub fn processing(&self) -> Processing {
+        self.processing.get()
+    }
+
+    pub fn set_processing(&self, wanted: Processing) {
+        self.processing.set(wanted);
+    }
+
+    /// Whether the output is a loudspeaker, which the microphone hears, and no headset.
+    #[must_use]
+    pub fn is_loudspeaker(&self) -> bool {
+        self.loudspeaker.load(Relaxed)
+    }
+
+    pub fn set_loudspeaker(&self, is_loudspeaker: bool) {
+        self.loudspeaker.store(is_loudspeaker, Relaxed);
     }
 
     #[must_use]

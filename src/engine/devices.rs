@@ -11,12 +11,14 @@
 
 mod ear;
 mod mic;
+mod outputs;
 mod seat;
 mod slot;
 mod watch;
 pub(super) mod wishes;
 
 use std::io;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::thread::JoinHandle;
@@ -30,7 +32,10 @@ use crate::os::sound::{Backend, DeviceEntry, Direction, InputCallback, OpenError
 use crate::units::PeerId;
 pub use ear::Ear;
 pub use mic::{MicReader, MicWriter, mic_ring};
+pub use outputs::OutputKind;
+use outputs::Outputs;
 use slot::{Event, Parts, Slot};
+use wishes::is_virtual;
 
 /// Between two looks at running streams.
 const LOOK: Duration = Duration::from_millis(100);
@@ -50,6 +55,8 @@ pub enum DeviceCommand {
     SetInput(String),
     SetOutput(String),
     SetHost(String),
+    /// What the output in use is.
+    OutputIs(OutputKind),
     /// From this side's call or answer until hang-up.
     RunMicrophone(bool),
     /// The picker's level test: the microphone runs, without a call.
@@ -68,6 +75,8 @@ pub struct DevicesConfig<E> {
     pub output: Vec<String>,
     /// The virtual input that stands in while no card can be had.
     pub input_without_card: String,
+    /// Where it is kept which outputs are headsets; `None`: nowhere.
+    pub outputs: Option<PathBuf>,
     pub commands: Receiver<DeviceCommand>,
     pub notices: Notices,
     pub meters: Arc<Meters>,
@@ -127,6 +136,9 @@ struct Devices<E> {
     asked: Option<Instant>,
     /// The order of the devices and the one used, as they were told.
     told_orders: [(Vec<String>, usize); 2],
+    outputs: Outputs,
+    /// The output in use, by id and name, if it is a card.
+    output_now: Option<(String, String)>,
 }
 
 /// Starts the thread.
@@ -144,6 +156,10 @@ pub fn spawn<E: Ear>(config: DevicesConfig<E>) -> io::Result<JoinHandle<()>> {
 impl<E: Ear> Devices<E> {
     fn new(config: DevicesConfig<E>, reports: Sender<Report>, now: Instant) -> Self {
         let meters = config.meters.clone();
+        let (outputs, warning) = Outputs::load(config.outputs);
+        if let Some(sentence) = warning {
+            config.notices.problem(sentence);
+        }
         let input = Slot::new(Parts {
             direction: Direction::Input,
             wishes: config.input,
@@ -180,6 +196,8 @@ impl<E: Ear> Devices<E> {
             polled: now,
             asked: None,
             told_orders: Default::default(),
+            outputs,
+            output_now: None,
         }
     }
 
@@ -211,6 +229,7 @@ impl<E: Ear> Devices<E> {
                 self.output.handle_choice(spec, now);
             }
             DeviceCommand::SetHost(host) => self.set_host(&host, now),
+            DeviceCommand::OutputIs(kind) => self.handle_kind(kind),
             DeviceCommand::RunMicrophone(run) => self.in_call = run,
             DeviceCommand::LevelTest(run) => self.level_test = run,
             DeviceCommand::List => self.list(),
@@ -321,6 +340,7 @@ impl<E: Ear> Devices<E> {
         if self.meters.mic.running.swap(runs, Relaxed) != runs {
             if !runs {
                 self.meters.mic.capture_delay_ms.clear();
+                self.meters.mic.process.clear();
             }
             self.notices.announce(Notice::Microphone(runs));
         }
@@ -342,7 +362,27 @@ impl<E: Ear> Devices<E> {
         }
     }
 
-    fn tell(&self, direction: Direction, event: Event) {
+    /// The user says what the output is.
+    fn handle_kind(&mut self, kind: OutputKind) {
+        let Some((id, _)) = self.output_now.clone() else {
+            return self.notices.info("No sound card plays now: say what it is once it does.");
+        };
+        if let Err(sentence) = self.outputs.set(&id, kind) {
+            self.notices.problem(sentence);
+        }
+        self.follow_output();
+    }
+
+    /// Echo cancellation must know whether the microphone hears the output.
+    fn follow_output(&self) {
+        let Some((id, name)) = &self.output_now else { return self.controls.set_loudspeaker(false) };
+        let known = self.outputs.known(id);
+        let kind = known.unwrap_or_else(|| OutputKind::guess(name));
+        self.controls.set_loudspeaker(kind == OutputKind::Loudspeaker);
+        self.notices.announce(Notice::OutputIs { name: name.clone(), kind, guessed: known.is_none() });
+    }
+
+    fn tell(&mut self, direction: Direction, event: Event) {
         let status = match event {
             Event::Opened(opened) => {
                 tracing::info!(?opened, "{} opened", direction.noun());
@@ -350,6 +390,12 @@ impl<E: Ear> Devices<E> {
                     self.notices.info(remark);
                 }
                 let (rate, channels) = (opened.format.rate, opened.format.channels);
+                if direction == Direction::Output {
+                    let now = Some((opened.id.clone(), opened.name.clone())).filter(|_| !is_virtual(&opened.id));
+                    if std::mem::replace(&mut self.output_now, now) != self.output_now {
+                        self.follow_output();
+                    }
+                }
                 DeviceStatus::Open { name: opened.name, id: opened.id, rate, channels, block: opened.block }
             }
             Event::Lost { sentence, .. } => {

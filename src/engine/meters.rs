@@ -3,9 +3,10 @@
 //! Every field has one writing thread and stands alone, so all accesses are `Relaxed`.
 
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering::Relaxed};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::wave::Wave;
+use crate::audio::process::AtWork;
 use crate::call::{CallState, SendReason, Sending, VoiceCounts};
 use crate::playout::Why;
 use crate::units::{Level, MAX_PEERS, PeerId};
@@ -132,9 +133,51 @@ pub struct MicMeters {
     pub capture_delay_ms: Gauge,
     /// How likely the newest 16 ms hold speech, 0..=1; unknown while voice activation is off.
     pub voice_score: Gauge,
+    /// What is done to the voice, and how much later it leaves for it.
+    pub process: ProcessMeters,
     /// Samples dropped because the ring to the sender was full.
     pub overruns: Counter,
     pub wave: Wave,
+}
+
+impl MicMeters {
+    /// From the air to the encoder, ms: the card and what is done to the voice. Unknown where the card's is.
+    #[must_use]
+    pub fn delay_ms(&self) -> Option<f32> {
+        Some(self.capture_delay_ms.get()? + self.process.delay_ms.get().unwrap_or(0.0))
+    }
+}
+
+/// What the sender thread does to the own voice.
+#[derive(Debug, Default)]
+pub struct ProcessMeters {
+    pub echo: AtomicBool,
+    pub noise: AtomicBool,
+    /// dB that automatic gain adds.
+    pub gain_db: Gauge,
+    pub delay_ms: Gauge,
+    /// How loud it is while nobody speaks, dBFS.
+    pub floor_db: Gauge,
+}
+
+impl ProcessMeters {
+    pub fn set(&self, at_work: AtWork, delay: Duration, floor: Option<f32>) {
+        self.echo.store(at_work.echo, Relaxed);
+        self.noise.store(at_work.noise, Relaxed);
+        self.gain_db.set(at_work.gain);
+        self.delay_ms.set(delay.as_secs_f32() * 1_000.0);
+        self.floor_db.set_known(floor);
+    }
+
+    #[must_use]
+    pub fn at_work(&self) -> AtWork {
+        AtWork { echo: self.echo.load(Relaxed), noise: self.noise.load(Relaxed), gain: self.gain_db.get().unwrap_or(0.0) }
+    }
+
+    /// The microphone is closed.
+    pub fn clear(&self) {
+        self.set(AtWork::default(), Duration::ZERO, None);
+    }
 }
 
 /// The loudspeaker and its stream.

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
-use super::Sealed;
+use super::{OutputKind, Sealed};
 use crate::call::trust::KnownPeer;
 use crate::call::{CallState, PublicKey, Trials};
 pub use crate::os::sound::{DeviceEntry, Direction};
@@ -107,6 +107,13 @@ pub enum Notice {
         direction: Direction,
         order: Vec<String>,
         used: usize,
+    },
+    /// What the output in use is: said by the user in this or an earlier run, or guessed from its name. It matters to echo
+    /// cancellation alone.
+    OutputIs {
+        name: String,
+        kind: OutputKind,
+        guessed: bool,
     },
     /// The files of a recording (before the first sound: the directory they will be in); empty: it ended.
     Recording {

@@ -264,10 +264,13 @@ impl ReceiverThread {
         self.downlink.handle_consent(now, Consent { allowed, talks });
     }
 
-    /// The sender hears the loudspeaker while it measures.
+    /// The sender hears the loudspeaker: always for its echo, and while it measures.
     pub fn lend_ear(&mut self) {
         if let Some(ear) = self.playback.take_ear() {
             let _ = self.links.to_sender.try_send(ToSender::Ear(ear));
+        }
+        if let Some(ring) = self.playback.take_far_end() {
+            let _ = self.links.to_sender.try_send(ToSender::FarEnd(ring));
         }
     }
 
@@ -275,7 +278,7 @@ impl ReceiverThread {
     fn take_counts(&mut self) {
         self.take_handles();
         self.playback.drain();
-        self.downlink.handle_capture_delay(self.meters.mic.capture_delay_ms.get());
+        self.downlink.handle_capture_delay(self.meters.mic.delay_ms());
         let (now, card_ms) = (Instant::now(), self.meters.out.card_delay_ms.get().unwrap_or(0.0));
         self.downlink.handle_recording(now, self.meters.recording.load(Relaxed));
         for id in PeerId::all().filter(|id| self.meters.state(*id) == CallState::Live) {

@@ -22,6 +22,12 @@ pub const STATS_FIELDS: &[(&str, &str)] = &[
     ("volume_percent", "output volume of everything"),
     ("delay", "what the playout delay may be: auto, or as --delay takes it"),
     ("earcons", "which earcons are heard: off, calls, all"),
+    ("processing", "what is wanted done to the own voice: echo and noise (auto, on, off), gain (true, false)"),
+    (
+        "at_work",
+        "what is done to it now: echo and noise (true, false), gain_db, delay_ms (how much later it leaves for it), floor_dbfs (at the microphone, while nobody speaks)",
+    ),
+    ("loudspeaker", "the output is one, and no headset: the microphone hears it"),
     ("microphone_running", "the microphone's stream is open"),
     ("microphone_level_dbfs", "its peak since the last report"),
     ("microphone_clipped_frames", "frames of 10 ms with a sample at full scale"),
@@ -131,6 +137,9 @@ pub fn stats(snapshot: &Snapshot, roster: &Roster) -> Value {
         "volume_percent": snapshot.volume,
         "delay": snapshot.delay.to_string(),
         "earcons": snapshot.earcons.name(),
+        "processing": { "echo": snapshot.processing.echo.name(), "noise": snapshot.processing.noise.name(), "gain": snapshot.processing.gain },
+        "at_work": at_work(snapshot),
+        "loudspeaker": snapshot.loudspeaker,
         "microphone_running": snapshot.mic_running,
         "microphone_level_dbfs": decimals(Some(snapshot.mic_level.0), 1),
         "microphone_clipped_frames": snapshot.mic_clipped,
@@ -149,6 +158,12 @@ pub fn stats(snapshot: &Snapshot, roster: &Roster) -> Value {
         "send_errors": snapshot.send_errors,
         "peers": snapshot.peers.iter().map(|one| peer(one, roster)).collect::<Vec<_>>(),
     })
+}
+
+fn at_work(snapshot: &Snapshot) -> Value {
+    let at_work = snapshot.at_work;
+    json!({ "echo": at_work.echo, "noise": at_work.noise, "gain_db": decimals(Some(at_work.gain), 1),
+        "delay_ms": decimals(snapshot.processing_ms, 2), "floor_dbfs": decimals(snapshot.floor_db, 1) })
 }
 
 fn seal(sealed: &Sealed) -> Value {

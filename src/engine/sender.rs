@@ -14,9 +14,9 @@ use super::devices::MicReader;
 use super::hints::failure;
 use super::playback::FarFrame;
 use super::tap::TapWriter;
-use super::{Controls, Holder, Measuring, Meters, Notice, Notices, VoiceKey};
+use super::{Controls, FarEnd, Holder, Measuring, Meters, Notice, Notices, VoiceKey};
 use crate::audio::earcon::Earcon;
-use crate::audio::process::Chain;
+use crate::audio::process::{Chain, Wanted};
 use crate::call::{Order, Resend, SendFailure, SendPlan, SentCounts, Uplink};
 use crate::os::priority;
 use crate::os::socket::Mapping;
@@ -24,6 +24,8 @@ use crate::units::{FRAME_DURATION, FRAME_SAMPLES, MAX_PEERS, PeerId};
 
 /// Longest sleep without a frame: then a microphone that fell silent is noticed, and the stop flag is read.
 const NAP: Duration = Duration::from_millis(100);
+/// Without a frame for so long the microphone was away: what was learnt of it, and of the room, may not hold any more.
+const AWAY: Duration = Duration::from_secs(1);
 
 /// What the sender tells the receiver about each peer. The cell is crossbeam's sequence lock: the writer waits for no reader.
 pub type SentBoard = [AtomicCell<SentCounts>; MAX_PEERS];
@@ -39,6 +41,8 @@ pub enum ToSender {
     Measure(Option<Order>),
     /// Where the loudspeaker's sound is heard for it.
     Ear(Consumer<FarFrame>),
+    /// Where it is heard for echo cancellation.
+    FarEnd(Consumer<FarFrame>),
 }
 
 /// Everything the sender thread owns.
@@ -46,6 +50,7 @@ pub struct SenderThread {
     pub uplink: Uplink,
     pub voice: VoiceKey,
     pub process: Chain,
+    pub far_end: FarEnd,
     pub measuring: Measuring,
     pub mic: MicReader,
     pub asked: Receiver<ToSender>,
@@ -73,6 +78,9 @@ impl SenderThread {
         while !self.stop.load(Relaxed) {
             self.take_asked();
             while let Some(captured) = self.mic.poll_frame(&mut frame) {
+                if last_frame.elapsed() > AWAY {
+                    self.process.reset();
+                }
                 last_frame = Instant::now();
                 self.take_asked();
                 self.handle_frame(&mut frame, captured);
@@ -98,6 +106,7 @@ impl SenderThread {
                 }
                 ToSender::Measure(order) => self.measuring.handle_order(order),
                 ToSender::Ear(ear) => self.measuring.set_ear(ear),
+                ToSender::FarEnd(ring) => self.far_end.set_ring(ring),
                 ToSender::Resend(id, resend) => {
                     let Self { uplink, socket, mapping, failures, meters, .. } = self;
                     let mut send = |_, to, datagram: &[u8]| send_to(socket, *mapping, meters, failures, to, datagram);
@@ -111,19 +120,34 @@ impl SenderThread {
     /// `captured`: when the frame's first sample was in the air.
     fn handle_frame(&mut self, frame: &mut [f32; FRAME_SAMPLES], captured: Instant) {
         let ended = captured + FRAME_DURATION;
-        self.hear(frame, ended);
-        self.process.process(frame, None);
-        let holder = self.controls.on_air(ended);
+        self.work(frame, captured);
+        // What a stage delays was said that much earlier: keyed then or not, it is.
+        let said = ended - self.process.delay();
+        let holder = self.controls.on_air(said);
         let measured = self.measuring.handle_frame(frame, captured, holder.is_some());
         self.uplink.set_begun_by_voice(measured.is_none() && holder == Some(Holder::Voice));
+        let ended = if measured.is_some() { ended } else { said };
         self.send_frame(frame, ended, measured.unwrap_or(holder.is_some()), measured.is_some());
         if let Some(result) = self.measuring.poll_result() {
             self.notices.announce(Notice::Measured(result));
         }
     }
 
-    /// Voice activation hears the microphone as it is: a gain that follows the voice would lift noise to it.
-    fn hear(&mut self, frame: &[f32; FRAME_SAMPLES], captured: Instant) {
+    /// What is done to the own voice. Voice activation hears it without the echo, or the far end would put it on air; and as
+    /// loud as it is, since a gain that follows the voice would lift noise to it.
+    fn work(&mut self, frame: &mut [f32; FRAME_SAMPLES], captured: Instant) {
+        let (processing, ended) = (self.controls.processing(), captured + FRAME_DURATION);
+        let far = self.far_end.take(captured);
+        let echo = self.far_end.echoes(&self.controls, ended);
+        self.process.set(Wanted { echo, noise: processing.noise, gain: processing.gain });
+        self.process.clean(frame, far.as_ref());
+        let speaks = self.hear(frame, ended - self.process.cleaned_delay());
+        self.process.finish(frame, speaks);
+        self.meters.mic.process.set(self.process.at_work(), self.process.delay(), self.process.floor());
+    }
+
+    /// Whether the frame holds speech.
+    fn hear(&mut self, frame: &[f32; FRAME_SAMPLES], captured: Instant) -> bool {
         let news = self.voice.handle_frame(frame, captured);
         if news.forget {
             self.uplink.forget_preroll();
@@ -132,6 +156,7 @@ impl SenderThread {
             self.notices.announce(Notice::MutedTalk);
         }
         self.announce_armed(news.armed);
+        news.speaks
     }
 
     fn announce_armed(&self, armed: Option<bool>) {

@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv6Addr};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::{DelayBounds, EarconChoice, RecordFormat, VoiceTuning};
+use super::{DelayBounds, EarconChoice, Processing, RecordFormat, VoiceTuning};
 use crate::os::files::recordings_dir;
 use crate::units::{DEFAULT_PORT, Format};
 
@@ -41,6 +41,8 @@ pub struct Settings {
     pub output: Vec<String>,
     /// The virtual input that stands in while no sound card can be had (`--demo` speaks by itself: `voice`).
     pub input_without_card: String,
+    /// Where it is kept which outputs are headsets; `None`: nowhere.
+    pub outputs: Option<PathBuf>,
     pub bind: IpAddr,
     pub port: u16,
     pub format: Format,
@@ -52,6 +54,8 @@ pub struct Settings {
     /// Voice activation in calls that this side places.
     pub voice_activation: bool,
     pub voice: VoiceTuning,
+    /// What is done to the own voice.
+    pub processing: Processing,
     pub auto_answer: AutoAnswer,
     /// Microphone open in calls that come in sealed, from peers whose key is known.
     pub open_on_answer: bool,
@@ -91,6 +95,7 @@ impl Default for Settings {
             input: vec!["default".into()],
             output: vec!["default".into()],
             input_without_card: "silence".into(),
+            outputs: None,
             bind: IpAddr::V6(Ipv6Addr::UNSPECIFIED),
             port: DEFAULT_PORT,
             format: Format::default(),
@@ -99,6 +104,7 @@ impl Default for Settings {
             open: false,
             voice_activation: false,
             voice: VoiceTuning::default(),
+            processing: Processing::default(),
             auto_answer: AutoAnswer::None,
             open_on_answer: false,
             allow_unsealed: false,

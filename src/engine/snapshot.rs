@@ -6,7 +6,8 @@ use std::time::{Duration, Instant};
 use super::controls::{Controls, Holder};
 use super::meters::{Meters, PeerMeters};
 use super::minute::Minute;
-use super::{DelayBounds, EarconChoice, VoiceTuning};
+use super::{DelayBounds, EarconChoice, Processing, VoiceTuning};
+use crate::audio::process::AtWork;
 use crate::call::{CallState, Sending};
 use crate::playout::Why;
 use crate::units::{Format, Level, PeerId};
@@ -178,6 +179,13 @@ pub struct Snapshot {
     /// What the user wants of the playout delay.
     pub delay: DelayBounds,
     pub earcons: EarconChoice,
+    /// What is wanted done to the own voice, what is done now, and how much later it leaves for it, ms.
+    pub processing: Processing,
+    pub at_work: AtWork,
+    pub processing_ms: Option<f32>,
+    /// How loud it is at the microphone while nobody speaks, dBFS.
+    pub floor_db: Option<f32>,
+    pub loudspeaker: bool,
     pub mic_level: Level,
     pub mic_clipped: u64,
     pub mic_overruns: u64,
@@ -218,6 +226,11 @@ impl Snapshot {
             volume: controls.volume(),
             delay: controls.delay(),
             earcons: controls.earcons(),
+            processing: controls.processing(),
+            at_work: meters.mic.process.at_work(),
+            processing_ms: meters.mic.process.delay_ms.get(),
+            floor_db: meters.mic.process.floor_db.get(),
+            loudspeaker: controls.is_loudspeaker(),
             mic_level: meters.mic.peak.take(),
             mic_clipped: meters.mic.clipped.get(),
             mic_overruns: meters.mic.overruns.get(),

@@ -21,8 +21,8 @@ use super::receiver::{Links, ReceiverThread, SOCKET, WAKER};
 use super::sender::{SenderThread, SentBoard, ToSender};
 use super::tap::{TAP_SAMPLES, TapWriter, tap};
 use super::{
-    Air, AutoAnswer, Bells, Command, CommandInput, Controls, Measuring, Meters, Notice, Notices, OpenRules, Settings, Trust, VoiceKey,
-    resolver, roster::Roster,
+    Air, AutoAnswer, Bells, Command, CommandInput, Controls, FarEnd, Measuring, Meters, Notice, Notices, OpenRules, Settings, Trust,
+    VoiceKey, resolver, roster::Roster,
 };
 use crate::audio::process::Chain;
 use crate::call::{Downlink, DownlinkConfig, SendFailure, Uplink, UplinkConfig};
@@ -98,6 +98,7 @@ impl Engine {
         frame.controls.set_answers_measuring(frame.settings.answer_measure);
         frame.controls.set_earcons(frame.settings.earcons);
         frame.controls.set_voice(frame.settings.voice);
+        frame.controls.set_processing(frame.settings.processing);
         if let Some(sentence) = &frame.trust.warning {
             frame.notices.problem(sentence.clone());
         }
@@ -279,6 +280,7 @@ impl Frame {
             uplink,
             voice: VoiceKey::new(Arc::clone(&self.controls), Arc::clone(&self.meters)).map_err(|sentence| anyhow!(sentence))?,
             process: Chain::default(),
+            far_end: FarEnd::default(),
             measuring: Measuring::new(Arc::clone(&self.controls)),
             mic,
             asked,
@@ -359,6 +361,7 @@ impl Frame {
             input: self.settings.input.clone(),
             output: self.settings.output.clone(),
             input_without_card: self.settings.input_without_card.clone(),
+            outputs: self.settings.outputs.clone(),
             commands,
             notices: self.notices.clone(),
             meters: Arc::clone(&self.meters),

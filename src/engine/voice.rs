@@ -26,6 +26,8 @@ pub struct VoiceNews {
     pub armed: Option<bool>,
     /// The user talks to people who cannot hear it: the microphone is muted.
     pub muted_talk: bool,
+    /// Somebody speaks, muted or not ([`Vad::is_voice`]).
+    pub speaks: bool,
     /// What was said up to here must not leave later: it was said while muted, or before voice activation was switched on.
     pub forget: bool,
 }
@@ -52,7 +54,7 @@ impl VoiceKey {
         Ok(Self { vad, controls, meters, armed: None, was_muted: false, last: None, talked_muted: Duration::ZERO, reminded: None })
     }
 
-    /// Takes 10 ms as they came from the microphone, before anything is done to them, ending at `captured`; leases the air to
+    /// Takes 10 ms of the microphone, without an echo and before its gain, ending at `captured`; leases the air to
     /// [`Holder::Voice`] while they hold speech. To be called before that moment is looked up in [`Controls::on_air`].
     pub fn handle_frame(&mut self, frame: &Frame, captured: Instant) -> VoiceNews {
         if self.last.replace(captured).is_some_and(|last| captured.saturating_duration_since(last) > GAP) {
@@ -70,10 +72,10 @@ impl VoiceKey {
         }
         if muted && self.meters.is_anybody_live() {
             let muted_talk = self.is_muted_talk(speaking, captured);
-            return VoiceNews { armed, muted_talk, forget: true };
+            return VoiceNews { armed, muted_talk, speaks: self.vad.is_voice(), forget: true };
         }
         self.talked_muted = Duration::ZERO;
-        VoiceNews { armed, muted_talk: false, forget: muted || armed == Some(true) }
+        VoiceNews { armed, muted_talk: false, speaks: self.vad.is_voice(), forget: muted || armed == Some(true) }
     }
 
     /// Looks whether voice activation was switched on or has ended; to be called without a frame too: at a hang-up none come any more.

@@ -47,6 +47,13 @@ pub enum Action {
     /// Voice activation opens sooner, or later.
     MoreSensitive,
     LessSensitive,
+    /// Echo cancellation, noise suppression: auto, on, off; automatic gain on or off.
+    Echo,
+    Noise,
+    Gain,
+    /// What the output is.
+    IsHeadset,
+    IsLoudspeaker,
     Mute,
     /// Focus the address field.
     Address,

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
-use crate::engine::{CallState, PeerSnapshot, Reason, Sealed, SendReason, Sending, Summary, Trials, Why};
+use crate::engine::{AtWork, CallState, PeerSnapshot, Processing, Reason, Sealed, SendReason, Sending, Summary, Trials, When, Why};
+use crate::ui::action::Action;
 use crate::units::{Format, Level};
 
 /// Longest text of a peer that is drawn, characters.
@@ -279,6 +280,30 @@ pub fn measured(result: &Result<Trials, String>) -> String {
     let confidence = steady.confidence_ms.map(|(low, high)| format!(" ({low:.1} to {high:.1})")).unwrap_or_default();
     let access = Summary::of(&trials.keyed).map(|keyed| format!(", from the key to the ear {:.1} ms", keyed.median_ms)).unwrap_or_default();
     format!("Measured: mouth to ear {:.1} ms{confidence}{access}; {} of {} chirps lost.", steady.median_ms, steady.lost, steady.trials)
+}
+
+/// What is done to the own voice now; empty: nothing that is heard.
+#[must_use]
+pub fn at_work(at_work: &AtWork) -> String {
+    let gain = if at_work.gain.abs() >= 0.5 { format!("{:+.0} dB", at_work.gain) } else { String::new() };
+    let echo = if at_work.echo { "no echo" } else { "" };
+    let noise = if at_work.noise { "less noise" } else { "" };
+    [echo, noise, &gain].into_iter().filter(|word| !word.is_empty()).collect::<Vec<_>>().join(", ")
+}
+
+/// What the setting that was just turned means.
+#[must_use]
+pub fn processing(turned: Action, now: Processing) -> &'static str {
+    match (turned, now) {
+        (Action::Echo, Processing { echo: When::Auto, .. }) => "Echo is cancelled while the microphone is open and a loudspeaker plays.",
+        (Action::Echo, Processing { echo: When::On, .. }) => "Echo is cancelled whenever something is played.",
+        (Action::Echo, _) => "Echo is left in: use a headset.",
+        (Action::Noise, Processing { noise: When::Auto, .. }) => "Noise is suppressed where there is some.",
+        (Action::Noise, Processing { noise: When::On, .. }) => "Noise is suppressed always.",
+        (Action::Noise, _) => "Noise is left in.",
+        (_, Processing { gain: true, .. }) => "A voice too quiet or too loud is evened, slowly.",
+        (_, _) => "Your voice stays as loud as it is.",
+    }
 }
 
 #[cfg(test)]

@@ -56,6 +56,7 @@ impl Bench {
             input: input.split('+').map(str::to_owned).collect(),
             output: output.split('+').map(str::to_owned).collect(),
             input_without_card: "silence".into(),
+            outputs: None,
             commands: commanded,
             notices: announcer,
             meters: meters.clone(),
@@ -456,4 +457,29 @@ fn a_file_that_is_no_wav_is_refused_in_one_sentence() {
     assert!(sentence.contains("is not a WAV file that can be played"), "{sentence}");
     bench.send(DeviceCommand::SetInput("tone".into()));
     assert_eq!(bench.wait_open(Direction::Input), "tone");
+}
+
+#[test]
+fn what_an_output_is_is_guessed_told_and_asked_again_for_another_one() {
+    let host = Arc::new(Moody::default());
+    host.state().plugged = vec!["card:a", "card:b"];
+    let bench = Bench::start(host, "silence", "card:a");
+    bench.meters.set_state(PeerId::new(0).expect("slot"), CallState::Live, Instant::now());
+    let next = |bench: &Bench| {
+        bench.wait_for("what it is", |notice| match notice {
+            Notice::OutputIs { kind, guessed, .. } => Some((kind, guessed)),
+            _ => None,
+        })
+    };
+    assert_eq!(next(&bench), (OutputKind::Loudspeaker, true));
+    assert!(bench.controls.is_loudspeaker());
+    bench.send(DeviceCommand::OutputIs(OutputKind::Headset));
+    assert_eq!(next(&bench), (OutputKind::Headset, false));
+    assert!(!bench.controls.is_loudspeaker());
+    bench.send(DeviceCommand::SetOutput("card:b".into()));
+    assert_eq!(next(&bench), (OutputKind::Loudspeaker, true), "another one");
+    bench.send(DeviceCommand::SetOutput("card:a".into()));
+    assert_eq!(next(&bench), (OutputKind::Headset, false), "it is known");
+    bench.send(DeviceCommand::SetOutput("null".into()));
+    bench.wait_until("a virtual one has no echo", |bench| !bench.controls.is_loudspeaker());
 }

@@ -1,6 +1,6 @@
 //! The device picker's state: three lists, a row in each. Pure.
 
-use crate::engine::{Command, DeviceEntry, DeviceStatus, Direction, Notice};
+use crate::engine::{Command, DeviceEntry, DeviceStatus, Direction, Notice, OutputKind};
 use crate::ui::text;
 
 /// The host of the devices that are no cards.
@@ -45,11 +45,13 @@ pub struct Devices {
     pub output: DeviceStatus,
     /// What the user named, best first, and which of it is in use; empty where there is nothing to choose. Input, output.
     orders: [(Vec<String>, usize); 2],
+    /// The output's name and kind, and whether that is guessed.
+    kind: Option<(String, OutputKind, bool)>,
 }
 
 impl Default for Devices {
     fn default() -> Self {
-        Self { list: Vec::new(), input: DeviceStatus::Closed, output: DeviceStatus::Closed, orders: Default::default() }
+        Self { list: Vec::new(), input: DeviceStatus::Closed, output: DeviceStatus::Closed, orders: Default::default(), kind: None }
     }
 }
 
@@ -66,9 +68,17 @@ impl Devices {
         match notice {
             Notice::Device { direction, status } => self.set_status(direction, status),
             Notice::Devices(list) => self.list = list,
+            Notice::OutputIs { name, kind, guessed } => self.kind = Some((text::clean(&name), kind, guessed)),
             Notice::DeviceOrder { direction, order, used } => self.orders[direction as usize] = (order, used),
             _ => {}
         }
+    }
+
+    /// What is asked once of each output, while echo cancellation has to know it.
+    #[must_use]
+    pub fn question(&self) -> Option<(&str, OutputKind)> {
+        let (name, kind, guessed) = self.kind.as_ref()?;
+        (*guessed && matches!(self.output, DeviceStatus::Open { .. })).then_some((name, *kind))
     }
 
     /// The order in words, if there is one: `order: 1 usb, 2 default (now)`.

@@ -6,10 +6,11 @@ use crossterm::event::{KeyEvent, KeyEventKind, MouseButton, MouseEvent, MouseEve
 use tui_input::InputRequest;
 
 use super::{App, Effect, Mode, Picker, Tone, level_test};
-use crate::engine::{CallState, Command, PeerSnapshot, PublicKey, Sealed, Snapshot, Switch, Target, VoiceTuning};
+use crate::engine::{CallState, Command, OutputKind, PeerSnapshot, Processing, PublicKey, Sealed, Snapshot, Switch, Target, VoiceTuning};
 use crate::ui::action::{Action, View};
 use crate::ui::keymap::{self, Context, Key};
 use crate::ui::screen::Zones;
+use crate::ui::text;
 use crate::units::PeerId;
 
 pub const NOBODY: &str = "Nobody to talk to yet: press c, type an address, press Enter.";
@@ -244,6 +245,9 @@ impl App {
             (Action::Open, ..) => Command::Open(Switch::Toggle),
             (Action::Voice, ..) => Command::Voice(Switch::Toggle),
             (Action::MoreSensitive | Action::LessSensitive, ..) => return self.turn_sensitivity(action, snapshot),
+            (Action::Echo | Action::Noise | Action::Gain, ..) => return self.turn_processing(action, snapshot),
+            (Action::IsHeadset, ..) => Command::OutputIs(OutputKind::Headset),
+            (Action::IsLoudspeaker, ..) => Command::OutputIs(OutputKind::Loudspeaker),
             (Action::Mute, ..) => Command::Mute(Switch::Toggle),
             (Action::Deafen, ..) => Command::Deafen(Switch::Toggle),
             (Action::Record, ..) => Command::Record(Switch::Toggle),
@@ -279,6 +283,17 @@ impl App {
         let percent = percent.clamp(VoiceTuning::SENSITIVITY_MIN, VoiceTuning::SENSITIVITY_MAX);
         self.say(&format!("Sensitivity of voice activation: {percent} %; it opens at {} %.", 100 - percent), Tone::Info, snapshot.now);
         self.command(Command::Sensitivity(percent));
+    }
+
+    fn turn_processing(&mut self, action: Action, snapshot: &Snapshot) {
+        let now = snapshot.processing;
+        let (command, next) = match action {
+            Action::Echo => (Command::Echo(now.echo.next()), Processing { echo: now.echo.next(), ..now }),
+            Action::Noise => (Command::Noise(now.noise.next()), Processing { noise: now.noise.next(), ..now }),
+            _ => (Command::Gain(if now.gain { Switch::Off } else { Switch::On }), Processing { gain: !now.gain, ..now }),
+        };
+        self.say(&format!("Your voice: {next}. {}", text::processing(action, next)), Tone::Info, snapshot.now);
+        self.command(command);
     }
 
     fn show(&mut self, view: View) {

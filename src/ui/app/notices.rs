@@ -35,7 +35,7 @@ impl App {
                 self.missed.insert(0, Missed { address: self.who_called(&text::clean_sentence(&address)), at });
                 self.missed.truncate(MISSED_MAX);
             }
-            notice @ (Notice::Device { .. } | Notice::Devices(_) | Notice::DeviceOrder { .. }) => {
+            notice @ (Notice::Device { .. } | Notice::Devices(_) | Notice::DeviceOrder { .. } | Notice::OutputIs { .. }) => {
                 self.devices.handle_notice(notice);
                 self.follow_devices();
             }

@@ -40,6 +40,11 @@ pub const EVENTS: &[(&str, &str, &[&str])] = &[
         "a device (direction: input, output) is open, closed or lost; what is not known is null",
         &["direction", "status", "name", "id", "rate", "channels", "block_frames", "message"],
     ),
+    (
+        "output_is",
+        "what the output in use is: headset or loudspeaker, and whether that is guessed from its name",
+        &["name", "kind", "guessed"],
+    ),
     ("device_order", "the devices that the user named, best first, and which is used or tried now", &["direction", "order", "used"]),
     ("devices", "the answer to the command devices: host, direction, id, name, default, detail of each", &["devices"]),
     ("recording", "the files of a recording; none: it ended", &["files"]),
@@ -108,6 +113,7 @@ pub fn event_of(notice: &Notice, roster: &Roster) -> (&'static str, Value) {
         Notice::DeviceOrder { direction, order, used } => {
             ("device_order", json!({ "direction": direction_name(*direction), "order": order, "used": order.get(*used) }))
         }
+        Notice::OutputIs { name, kind, guessed } => ("output_is", json!({ "name": name, "kind": kind.name(), "guessed": guessed })),
         Notice::Devices(devices) => ("devices", json!({ "devices": devices.iter().map(entry).collect::<Vec<_>>() })),
         Notice::Recording { files } => {
             ("recording", json!({ "files": files.iter().map(|file| file.display().to_string()).collect::<Vec<_>>() }))

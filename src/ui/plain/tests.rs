@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::*;
 use crate::engine::doctor::Patient;
-use crate::engine::{CallState, Controls, DeviceEntry, DeviceStatus, Direction, KnownPeer, Meters, PublicKey, Reason, Trials};
+use crate::engine::{CallState, Controls, DeviceEntry, DeviceStatus, Direction, KnownPeer, Meters, OutputKind, PublicKey, Reason, Trials};
 use crate::ui::fake;
 use crate::units::{Format, PeerId};
 
@@ -62,6 +62,7 @@ fn every_notice() -> Vec<Notice> {
         Notice::MutedTalk,
         Notice::Devices(vec![device]),
         Notice::DeviceOrder { direction: Direction::Input, order: vec!["usb".into(), "default".into()], used: 1 },
+        Notice::OutputIs { name: "HDMI".into(), kind: OutputKind::Loudspeaker, guessed: true },
         Notice::Recording { files: vec!["a.wav".into()] },
         Notice::Recording { files: Vec::new() },
         Notice::Measured(Ok(trials())),
@@ -138,6 +139,7 @@ fn plain_lines_are_sentences_that_can_be_read_aloud() {
             "You are muted: the command mute off unmutes.",
             "alsa input \"hw:0\": USB, 1 channel, default.",
             "Microphones, best first: usb, default; now default.",
+            "HDMI is taken for a loudspeaker; if it is none, say \"output-is\" and what it is.",
             "Recording into a.wav.",
             "Recording ended.",
             "Measured: mouth to ear 30.9 ms (30.5 to 31.4), from the key to the ear 41.0 ms; 1 of 21 chirps lost.",

@@ -46,6 +46,10 @@ pub fn sentences(notice: &Notice, roster: &Roster) -> Vec<String> {
             let noun = if *direction == Direction::Input { "Microphones" } else { "Loudspeakers" };
             format!("{noun}, best first: {}; now {used}.", order.join(", "))
         }
+        Notice::OutputIs { name, kind, guessed: true } => {
+            format!("{name} is taken for a {}; if it is none, say \"output-is\" and what it is.", kind.name())
+        }
+        Notice::OutputIs { name, kind, guessed: false } => format!("{name} is a {}.", kind.name()),
         Notice::Devices(devices) => {
             let lines = devices.iter().map(|device| {
                 let mark = if device.is_default { ", default" } else { "" };

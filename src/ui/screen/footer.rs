@@ -6,8 +6,10 @@ use ratatui::style::Style;
 use unicode_width::UnicodeWidthStr;
 
 use super::{Scene, paint};
+use crate::engine::{Holder, When};
+use crate::ui::action::Action;
 use crate::ui::app::{Mode, Tone};
-use crate::ui::keymap;
+use crate::ui::keymap::{self, Context, key_name};
 use crate::ui::text;
 
 /// Rows for a long problem, by those of the screen.
@@ -26,6 +28,7 @@ pub fn message(scene: &Scene, area: Rect) -> (Vec<String>, Style) {
         (Some(message), _) if message.tone == Tone::Problem => (message.text.clone(), theme.bad),
         (Some(message), None) => (message.text.clone(), theme.text),
         (_, Some(loss)) => (text::clean_sentence(loss), theme.bad),
+        _ if asks(scene) => (question(scene), theme.warn),
         _ => (listening(scene), theme.dim),
     };
     let width = usize::from(area.width.saturating_sub(2));
@@ -44,6 +47,20 @@ pub fn say(buf: &mut Buffer, area: Rect, (lines, style): &(Vec<String>, Style)) 
     for (row, line) in lines.iter().enumerate() {
         paint::text(buf, area, row as u16, 1, line, *style);
     }
+}
+
+/// An echo would be heard now, if the output is a loudspeaker, and nobody has said what it is.
+fn asks(scene: &Scene) -> bool {
+    let snapshot = scene.snapshot;
+    let is_open = snapshot.voice_armed || snapshot.holder == Some(Holder::Open);
+    is_open && snapshot.processing.echo == When::Auto && scene.app.devices.question().is_some()
+}
+
+fn question(scene: &Scene) -> String {
+    let Some((name, kind)) = scene.app.devices.question() else { return String::new() };
+    let (headset, loudspeaker) = (key_name(Context::Main, Action::IsHeadset), key_name(Context::Main, Action::IsLoudspeaker));
+    let name = text::fit(name, 30, scene.theme.glyphs.ellipsis);
+    format!("Is {name} a headset ({headset}) or a loudspeaker ({loudspeaker})? Taken for a {} until you say.", kind.name())
 }
 
 fn listening(scene: &Scene) -> String {

@@ -54,7 +54,7 @@ pub fn draw(buf: &mut Buffer, area: Rect, scene: &Scene) {
     if lined > 0 {
         paint::text(buf, rest, 0, 1, &dash, theme.border);
     }
-    figures(buf, paint::rows(rest, lined, rest.height), &fewer(shown, rest.height, &["card asks"]), peer, scene);
+    figures(buf, paint::rows(rest, lined, rest.height), &fewer(shown, rest.height, &["card asks", "card gaps"]), peer, scene);
     last_minute(buf, minute, peer, scene);
     mouth_to_ear(buf, below, peer, scene);
 }
@@ -162,11 +162,14 @@ fn this_side(scene: &Scene) -> Vec<Figure> {
         let unsent = (s.send_errors > 0).then(|| format!("{} out", text::count(s.send_errors)));
         lost = said.chain(unsent).collect::<Vec<_>>().join(", ");
     }
-    vec![
+    let at_work = text::at_work(&s.at_work);
+    let processing = (!at_work.is_empty()).then(|| plain("your voice", format!("{}: {at_work}", text::ms(s.processing_ms))));
+    let figures = [
         plain("dropped", lost),
         plain("card gaps", format!("{} in, {} out", text::count(s.mic_overruns), text::count(s.out_underruns))),
         plain("card asks", s.block_samples.map_or("-".into(), |block| format!("{:.1} ms a block", block / 48.0))),
-    ]
+    ];
+    processing.into_iter().chain(figures).collect()
 }
 
 fn figures(buf: &mut Buffer, area: Rect, figures: &[Figure], peer: &PeerSnapshot, scene: &Scene) {

@@ -201,7 +201,9 @@ fn own_voice(buf: &mut Buffer, area: Rect, scene: &Scene) {
         _ => ("microphone closed", theme.dim),
     };
     let border = if snapshot.on_air { theme.bad } else { theme.border };
-    let inner = paint::panel(buf, area, theme, border, "Your voice", aside);
+    let at_work = text::at_work(&snapshot.at_work);
+    let title = if at_work.is_empty() || area.width < 60 { "Your voice".into() } else { format!("Your voice: {at_work}") };
+    let inner = paint::panel(buf, area, theme, border, &title, aside);
     let meter = u16::from(snapshot.voice_armed);
     let height = inner.height.saturating_sub(1 + meter);
     if meter > 0 {

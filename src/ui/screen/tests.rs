@@ -2,6 +2,8 @@
 //!
 //! With `VOICETUI_PICTURES=DIR` the same scenes are written as terminal output, to be looked at (`cat DIR/talk.ans`).
 
+mod own_voice;
+
 use std::time::{Duration, SystemTime};
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
