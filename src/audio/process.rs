@@ -43,6 +43,9 @@ const QUIET_AGAIN_FRAMES: u32 = 500;
 const ECHO_LISTENS: u32 = 5;
 const NOISE_LISTENS: u32 = 50;
 
+/// What the far end plays louder than this has an echo, linear: -50 dBFS.
+const AUDIBLE: f32 = 3e-3;
+
 /// When a stage works.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 #[repr(u8)]
@@ -109,6 +112,8 @@ pub struct Chain {
     noisy: bool,
     otherwise: u32,
     noise: Stage<Noise>,
+    /// The far end plays in this frame, and its echo is cancelled.
+    far_speaks: bool,
     knocks: Knocks,
     gain: Gain,
     limiter: Limiter,
@@ -130,6 +135,7 @@ impl Default for Chain {
             noisy: false,
             otherwise: 0,
             noise: Stage::new(NOISE_LISTENS, Noise::new),
+            far_speaks: false,
             knocks: Knocks::default(),
             gain: Gain::default(),
             limiter: Limiter::new(),
@@ -153,6 +159,8 @@ impl Chain {
         }
         self.high_pass.process(frame);
         self.echo.process(frame, far, self.wanted.echo);
+        let is_loud = |far: &Frame| far.iter().any(|sample| sample.abs() > AUDIBLE);
+        self.far_speaks = self.echo.is_on() && far.is_some_and(is_loud);
     }
 
     /// The second half, in place: noise goes, the level is evened, nothing clips. `speaks`: somebody does, or has within a tenth of
@@ -167,7 +175,8 @@ impl Chain {
         };
         self.knocks.process(frame, speaks, self.wanted.noise != When::Off);
         self.noise.process(frame, None, wanted);
-        self.gain.process(frame, speaks, self.wanted.gain);
+        // What is left of an echo sounds like a quiet voice: it must not be lifted.
+        self.gain.process(frame, speaks && !self.far_speaks, self.wanted.gain);
         self.limiter.process(frame);
     }
 

@@ -11,8 +11,6 @@ use crate::audio::process::{Reference, When};
 
 /// After the last sound of the far end the canceller goes on for so long: a conversation has pauses, and joining costs a moment.
 const SILENT_FOR: Duration = Duration::from_secs(30);
-/// What is quieter than this is no echo, linear: -70 dBFS.
-const AUDIBLE: f32 = 3e-4;
 
 /// The echo's side of the sender thread.
 #[derive(Default)]
@@ -33,7 +31,7 @@ impl FarEnd {
     pub fn take(&mut self, captured: Instant) -> Option<Frame> {
         let Self { ring, reference, played } = self;
         while let Some(Ok(far)) = ring.as_mut().map(Consumer::pop) {
-            if far.samples.iter().any(|sample| sample.abs() > AUDIBLE) {
+            if far.voice {
                 *played = Some(far.at);
             }
             reference.push(&far.samples, far.at);
@@ -71,15 +69,16 @@ mod tests {
         let (mut ring, out) = RingBuffer::new(32);
         let mut far_end = FarEnd::default();
         far_end.set_ring(out);
-        let mut play = |far_end: &mut FarEnd, at: Instant, level: f32| {
-            let _ = ring.push(FarFrame { at, samples: [level; FRAME_SAMPLES] });
+        let mut play = |far_end: &mut FarEnd, at: Instant, level: f32, voice: bool| {
+            let _ = ring.push(FarFrame { at, samples: [level; FRAME_SAMPLES], voice });
             far_end.take(at);
         };
         controls.set_loudspeaker(true);
         controls.hold(Holder::Open);
-        play(&mut far_end, start, 0.0);
-        assert!(!far_end.echoes(&controls, start), "silence has no echo");
-        play(&mut far_end, start + FRAME_DURATION, 0.1);
+        play(&mut far_end, start, 0.0, false);
+        play(&mut far_end, start, 0.1, false);
+        assert!(!far_end.echoes(&controls, start), "silence has no echo, and an earcon none worth a delay");
+        play(&mut far_end, start + FRAME_DURATION, 0.1, true);
         let at = start + Duration::from_secs(1);
         assert!(far_end.echoes(&controls, at));
         assert!(!far_end.echoes(&controls, at + SILENT_FOR), "nobody has spoken for long");

@@ -42,6 +42,9 @@ const CHANGES_MAX: usize = 2 * SLOTS_MAX;
 /// Concealment allowed in one callback, samples: 2 ms of work where one frame costs 80 us (four times what it does here).
 const CONCEALED_MAX: usize = 25 * FRAME_SAMPLES;
 
+/// A peer quieter than this is not heard, linear: -70 dBFS.
+const AUDIBLE: f32 = 3e-4;
+
 /// What the callback is told by the handle.
 #[derive(Debug)]
 enum Change {
@@ -107,19 +110,20 @@ impl Playback {
         }
         let card_ms = self.meters.out.card_delay_ms.get().unwrap_or(0.0).clamp(0.0, 10_000.0);
         for block in out.chunks_mut(BLOCK_MAX) {
-            self.mix(block, now);
+            let voice = self.mix(block, now);
             let heard_at = now + Duration::from_secs_f32(card_ms / 1_000.0) + duration_of(self.filled as u64);
             if self.controls.measuring().is_some() {
                 // Measured where it would leave, and not played: nobody can make a chirp sound here by asking for one.
-                self.ear.write(block, heard_at);
+                self.ear.write(block, heard_at, voice);
                 block.fill(0.0);
             }
-            self.far.write(block, heard_at);
+            self.far.write(block, heard_at, voice);
             self.filled += block.len();
         }
     }
 
-    fn mix(&mut self, block: &mut [f32], now: Instant) {
+    /// Whether a peer is heard.
+    fn mix(&mut self, block: &mut [f32], now: Instant) -> bool {
         block.fill(0.0);
         let scratch = &mut self.scratch[..block.len()];
         for (place, id) in self.slots.iter_mut().zip(PeerId::all()) {
@@ -134,9 +138,11 @@ impl Playback {
                 give_back(&mut self.back, slot, &self.meters);
             }
         }
+        let voice = block.iter().any(|sample| sample.abs() > AUDIBLE);
         self.ring(block);
         self.mixer.finish(block);
         self.meters.out.peak.push(Loudness::of(block).peak);
+        voice
     }
 
     /// Earcons are part of what is played, so of the echo reference too; no tap and no peer hears them.

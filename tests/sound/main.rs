@@ -2,6 +2,7 @@
 
 mod call;
 mod doctor;
+mod echo;
 mod ffmpeg;
 mod gstreamer;
 mod hotplug;

@@ -11,11 +11,14 @@ use crate::units::{FRAME_SAMPLES, SAMPLE_RATE, duration_of};
 
 /// What is kept: 1.37 s.
 const KEPT: usize = 1 << 16;
-/// The reference comes at most so much before the sound that it explains: the canceller must never see it late, and a card that
-/// tells too long a delay makes it so.
+/// The reference comes at most so much before its time: the canceller must never see it after the sound that it explains, and a card
+/// that tells too long a delay makes it so (PulseAudio's null sink: 3 ms).
 const LEAD_MAX: f64 = 1_440.0;
-/// Left between what is read and the newest there is, for callbacks that come late.
-const SPARE: f64 = 960.0;
+/// Left between what is read and the newest there is, for callbacks that come late: 10 ms at first, more where that is not enough.
+const SPARE: f64 = 480.0;
+const SPARE_MAX: f64 = 1_920.0;
+/// So many frames that come too late ask for more.
+const MISSES: u32 = 3;
 /// How much of the way to the newest error the mean one goes with each frame: 0.5 s.
 const SMOOTH: f64 = 1.0 / 50.0;
 /// The loop that follows it, critically damped, in 2 s: by the error and, for cards that drift, by its sum.
@@ -36,6 +39,8 @@ pub struct Reference {
     /// Where to read next, once it is known; and how much before its time that is, samples.
     read: Option<u64>,
     lead: f64,
+    spare: f64,
+    misses: u32,
     /// The mean error, the drift found, and what is to be slipped, samples.
     error: f64,
     drift: f64,
@@ -45,7 +50,19 @@ pub struct Reference {
 
 impl Default for Reference {
     fn default() -> Self {
-        Self { samples: Box::new([0.0; KEPT]), written: 0, end: None, read: None, lead: 0.0, error: 0.0, drift: 0.0, owed: 0.0, astray: 0 }
+        Self {
+            samples: Box::new([0.0; KEPT]),
+            written: 0,
+            end: None,
+            read: None,
+            lead: 0.0,
+            spare: SPARE,
+            misses: 0,
+            error: 0.0,
+            drift: 0.0,
+            owed: 0.0,
+            astray: 0,
+        }
     }
 }
 
@@ -64,10 +81,11 @@ impl Reference {
         let ideal = self.place(captured)?;
         let room = (self.written as f64 - FRAME_SAMPLES as f64 - 1.0) - ideal;
         let Some(read) = self.read else {
-            if room < 0.0 {
+            // Negative where a card tells less than there is: what is heard was played longer ago than it says, so that is early enough.
+            self.lead = (room - self.spare).clamp(-LEAD_MAX, LEAD_MAX);
+            if ideal + self.lead < 0.0 || self.lead > room {
                 return None;
             }
-            self.lead = (room - SPARE).clamp(0.0, LEAD_MAX);
             (self.error, self.drift, self.owed, self.astray) = (0.0, 0.0, 0.0, 0);
             self.read = Some((ideal + self.lead) as u64);
             return self.take(captured);
@@ -86,6 +104,10 @@ impl Reference {
         if read + length > self.written || self.written - read > KEPT as u64 {
             // The loudspeaker's side is late, or stands still: its time goes on all the same.
             self.read = Some(read + FRAME_SAMPLES as u64);
+            self.misses += 1;
+            if self.misses >= MISSES {
+                (self.read, self.misses, self.spare) = (None, 0, (self.spare + SPARE).min(SPARE_MAX));
+            }
             return None;
         }
         let next = (read as i64 + FRAME_SAMPLES as i64 + slip as i64) as u64;
@@ -132,17 +154,20 @@ mod tests {
             dice = dice.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
             Duration::from_micros((dice >> 33) % (1 + late_ms * 1_000))
         };
-        let (mut first, mut wandered) = (None, 0f64);
+        let (mut first, mut wandered, mut pushed) = (None, 0f64, 0f64);
         for n in 0..60_000u64 {
-            // Sample s leaves the loudspeaker at s * (1 + ppm): so that is what it shows at that time.
             let begins = n as f64 * FRAME_SAMPLES as f64;
-            let frame: Frame = std::array::from_fn(|k| (((begins as u64 + k as u64) % 1_000_000) as f32) / 1e6);
-            let at = start + Duration::from_secs_f64((begins + 2_400.0) / 48_000.0 * (1.0 + ppm * 1e-6));
-            reference.push(&frame, at + late());
+            // What it plays is 50 ms ahead. Sample s leaves it at s * (1 + ppm): so that is what it shows at that time.
+            while pushed * (1.0 + ppm * 1e-6) < begins + 2_400.0 {
+                let frame: Frame = std::array::from_fn(|k| (((pushed as u64 + k as u64) % 1_000_000) as f32) / 1e6);
+                let at = start + Duration::from_secs_f64(pushed / 48_000.0 * (1.0 + ppm * 1e-6));
+                reference.push(&frame, at + late());
+                pushed += FRAME_SAMPLES as f64;
+            }
             let captured = start + Duration::from_secs_f64(begins / 48_000.0) + late();
             let Some(read) = reference.take(captured) else { continue };
             let shown = f64::from(read[0]) * 1e6;
-            let ideal = begins / (1.0 + ppm * 1e-6) - 2_400.0;
+            let ideal = begins / (1.0 + ppm * 1e-6);
             let off = (shown - ideal).rem_euclid(1e6);
             let off = if off > 5e5 { off - 1e6 } else { off };
             if n > 100 {
