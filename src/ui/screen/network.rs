@@ -42,7 +42,7 @@ pub fn draw(buf: &mut Buffer, area: Rect, scene: &Scene) {
     let shown = fewer(hearing(peer, scene, inner.width >= 60), inner.height, &["drift", "reordered"]);
     figures(buf, inner, &shown, peer, scene);
     let name = text::fit(&scene.app.name(peer.id), usize::from(area.width / 2 - 26), theme.glyphs.ellipsis);
-    let format = format!("{}, {}", peer.format, if crate::ui::app::is_open(peer.format) { "open" } else { "sealed" });
+    let format = if crate::ui::app::is_open(peer.format) { format!("{}, open", peer.format) } else { peer.format.to_string() };
     let inner = paint::panel(buf, sent, theme, theme.border, &format!("you {} {name}", theme.glyphs.arrow), (&format, theme.dim));
     let shown = sending(peer, scene);
     let split = shown.len() as u16;
