@@ -19,7 +19,7 @@
 //! mic callback --samples--> ring --> sender [Uplink] --media--> socket
 //! receiver [Downlink] --Packet--> a ring a peer --> playback callback [Playback] --mixed--> card
 //! receiver --SendPlan, Resend--> sender  sender --counts--> receiver
-//! sender, playouts --taps--> disk        Playback --far-end ring--> (echo reference)
+//! sender, playouts --taps--> disk        Playback --far-end ring--> sender [FarEnd]
 //! Playback --ear ring--> sender [Probe] while a delay is measured
 //! ui, control --Command--> receiver, devices, disk       Notice --> ui, control       Controls, Meters: atomics
 //! ```

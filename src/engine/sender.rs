@@ -12,6 +12,7 @@ use rtrb::Consumer;
 
 use super::devices::MicReader;
 use super::hints::failure;
+use super::hush::Hush;
 use super::playback::FarFrame;
 use super::tap::TapWriter;
 use super::{Controls, FarEnd, Holder, Measuring, Meters, Notice, Notices, VoiceKey};
@@ -51,6 +52,7 @@ pub struct SenderThread {
     pub voice: VoiceKey,
     pub process: Chain,
     pub far_end: FarEnd,
+    pub hush: Hush,
     pub measuring: Measuring,
     pub mic: MicReader,
     pub asked: Receiver<ToSender>,
@@ -123,7 +125,11 @@ impl SenderThread {
         self.work(frame, captured);
         // What a stage delays was said that much earlier: keyed then or not, it is.
         let said = ended - self.process.delay();
-        let holder = self.controls.on_air(said);
+        let begun = said - FRAME_DURATION;
+        if self.hush.is_forgotten(begun) {
+            self.uplink.forget_preroll();
+        }
+        let holder = self.controls.on_air(said).filter(|_| !self.hush.was_muted(begun));
         let measured = self.measuring.handle_frame(frame, captured, holder.is_some());
         self.uplink.set_begun_by_voice(measured.is_none() && holder == Some(Holder::Voice));
         let ended = if measured.is_some() { ended } else { said };
@@ -141,17 +147,16 @@ impl SenderThread {
         let echo = self.far_end.echoes(&self.controls, ended);
         self.process.set(Wanted { echo, noise: processing.noise, gain: processing.gain });
         self.process.clean(frame, far.as_ref());
-        let speaks = self.hear(frame, ended - self.process.cleaned_delay());
+        let speaks = self.hear(frame, ended);
         self.process.finish(frame, speaks);
         self.meters.mic.process.set(self.process.at_work(), self.process.delay(), self.process.floor());
     }
 
-    /// Whether the frame holds speech.
-    fn hear(&mut self, frame: &[f32; FRAME_SAMPLES], captured: Instant) -> bool {
+    /// Whether the frame holds speech. `ended`: when the microphone's frame did, of which this one may be a delayed one.
+    fn hear(&mut self, frame: &[f32; FRAME_SAMPLES], ended: Instant) -> bool {
+        let captured = ended - self.process.cleaned_delay();
         let news = self.voice.handle_frame(frame, captured);
-        if news.forget {
-            self.uplink.forget_preroll();
-        }
+        self.hush.handle_frame(ended, self.controls.muted(), news.forget);
         if news.muted_talk {
             self.notices.announce(Notice::MutedTalk);
         }
