@@ -23,19 +23,19 @@ fn share_of_the_echo_that_is_gone() -> Option<(f64, String)> {
     near.wait_peer("the answer", |peer| peer["state"] == "live");
     far.say("open on");
     near.wait("word of what the output is", |event| event["event"] == "stats" && event["loudspeaker"] == true);
-    far.wait_growth("received_packets", 700);
+    far.wait_growth("received_packets", 500);
     let with = read_wav(&ear);
     near.say("echo auto");
     let stats = near.wait("the echo to be cancelled", |event| event["event"] == "stats" && event["at_work"]["echo"] == true);
     assert!(stats["at_work"]["delay_ms"].as_f64().is_some_and(|ms| ms < 16.0), "{stats}");
-    far.wait_growth("received_packets", 300);
+    far.wait_growth("received_packets", 250);
     let learnt = read_wav(&ear).len();
-    far.wait_growth("received_packets", 600);
+    far.wait_growth("received_packets", 400);
     near.quit();
     far.quit();
     let without = read_wav(&ear);
     let loudness = |samples: &[f32]| (samples.iter().map(|s| f64::from(s * s)).sum::<f64>() / samples.len().max(1) as f64).sqrt();
-    let (before, after) = (loudness(&with[with.len().saturating_sub(5 * RATE)..]), loudness(&without[learnt.min(without.len())..]));
+    let (before, after) = (loudness(&with[with.len().saturating_sub(3 * RATE)..]), loudness(&without[learnt.min(without.len())..]));
     assert!(before > 0.005, "the echo is heard without: {before}");
     Some((1.0 - after / before, format!("{before:.4} before, {after:.4} after: {:.0} dB", 20.0 * (before / after).log10())))
 }
