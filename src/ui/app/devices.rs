@@ -59,7 +59,14 @@ impl Devices {
     pub fn set_status(&mut self, direction: Direction, status: DeviceStatus) {
         match direction {
             Direction::Input => self.input = status,
-            Direction::Output => self.output = status,
+            Direction::Output => {
+                // What was said of a device is none of another one's.
+                let is_another = |name: &str| self.kind.as_ref().is_some_and(|(known, ..)| *known != text::clean(name));
+                if matches!(&status, DeviceStatus::Open { name, .. } if is_another(name)) {
+                    self.kind = None;
+                }
+                self.output = status;
+            }
         }
     }
 

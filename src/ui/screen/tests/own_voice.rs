@@ -41,6 +41,11 @@ fn whether_the_output_is_a_headset_is_asked_while_it_matters_and_until_it_is_sai
     moment.snapshot.processing = Processing::default();
     moment.app.handle_notice(says("HDMI 1", OutputKind::Headset, false), moment.snapshot.now);
     assert!(!asked(&moment), "it was said");
+    moment.app.handle_notice(says("HDMI 1", OutputKind::Loudspeaker, true), moment.snapshot.now);
+    assert!(asked(&moment));
+    let status = DeviceStatus::Open { name: "null".into(), id: "null".into(), rate: 48_000, channels: 1, block: None };
+    moment.app.handle_notice(Notice::Device { direction: Direction::Output, status }, moment.snapshot.now);
+    assert!(!asked(&moment), "another one plays now");
 }
 
 #[test]
