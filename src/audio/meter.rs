@@ -28,6 +28,12 @@ impl Loudness {
     }
 }
 
+/// The power of samples: the mean of their squares.
+#[must_use]
+pub fn mean_square(samples: &[f32]) -> f32 {
+    samples.iter().map(|sample| sample * sample).sum::<f32>() / samples.len().max(1) as f32
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -27,14 +27,13 @@ use knocks::Knocks;
 use stage::Stage;
 use stages::{Echo, Noise};
 
-pub use gain::{LOUD_DB, QUIET_DB};
 pub use high_pass::HighPass;
 pub use reference::Reference;
 
 /// Below it is rumble, hum and breath, Hz.
 const HIGH_PASS_HZ: f32 = 80.0;
 /// Noise suppression joins by itself above this floor, and leaves below that one, dBFS (root mean square).
-pub const NOISY_DB: f32 = -55.0;
+const NOISY_DB: f32 = -55.0;
 const QUIET_AGAIN_DB: f32 = -60.0;
 /// The floor must stay there for so many frames.
 const NOISY_FRAMES: u32 = 100;

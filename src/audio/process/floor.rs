@@ -1,6 +1,7 @@
 //! How loud it is while nobody speaks: the least of the last second without speech, or of the last five with it. Pure.
 
 use crate::audio::Frame;
+use crate::audio::meter::mean_square;
 
 /// No noise is quieter than this, dBFS.
 const SILENCE_DB: f32 = -100.0;
@@ -40,7 +41,7 @@ impl Default for Floor {
 impl Floor {
     /// `speaks`: the frame holds speech, as far as that is known.
     pub fn push(&mut self, frame: &Frame, speaks: bool) {
-        let mut power = frame.iter().map(|sample| sample * sample).sum::<f32>() / frame.len() as f32;
+        let mut power = mean_square(frame);
         if !power.is_finite() {
             return;
         }

@@ -5,11 +5,12 @@
 
 use super::floor::Floor;
 use crate::audio::Frame;
-use crate::units::{FRAME_SAMPLES, SAMPLE_RATE};
+use crate::audio::meter::mean_square;
+use crate::units::{FRAME_SAMPLES, Level, SAMPLE_RATE};
 
 /// Active level below which a voice is too quiet, and above which it is too loud, dBFS (root mean square). ITU-T P.56's talkers lie at -26.
-pub const QUIET_DB: f32 = -32.0;
-pub const LOUD_DB: f32 = -16.0;
+const QUIET_DB: f32 = -32.0;
+const LOUD_DB: f32 = -16.0;
 /// Most that is added or taken away, dB.
 const MOST_UP_DB: f32 = 20.0;
 const MOST_DOWN_DB: f32 = 12.0;
@@ -47,14 +48,14 @@ impl Gain {
         if was == 0.0 && self.gain_db == 0.0 {
             return;
         }
-        let (from, to) = (linear(was), linear(self.gain_db));
+        let (from, to) = (Level(was).amplitude(), Level(self.gain_db).amplitude());
         let slope = (to - from) / FRAME_SAMPLES as f32;
         frame.iter_mut().enumerate().for_each(|(n, sample)| *sample *= from + slope * (n + 1) as f32);
     }
 
     /// Where the gain is to go; `None`: it stays.
     fn target(&mut self, frame: &Frame, speaks: bool) -> Option<f32> {
-        let power = frame.iter().map(|sample| sample * sample).sum::<f32>() / FRAME_SAMPLES as f32;
+        let power = mean_square(frame);
         if !speaks || !power.is_finite() {
             return None;
         }
@@ -85,10 +86,6 @@ impl Gain {
     pub fn reset(&mut self) {
         *self = Self::default();
     }
-}
-
-fn linear(db: f32) -> f32 {
-    10f32.powf(db / 20.0)
 }
 
 #[cfg(test)]
@@ -141,7 +138,7 @@ mod tests {
     #[test]
     fn switched_off_it_goes_back_without_a_step() {
         let mut gain = Gain { gain_db: 6.0, ..Gain::default() };
-        let mut last = linear(6.0);
+        let mut last = Level(6.0).amplitude();
         for _ in 0..200 {
             let mut frame = [1.0; 480];
             gain.process(&mut frame, false, false);

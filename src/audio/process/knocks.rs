@@ -6,6 +6,7 @@
 
 use super::high_pass::HighPass;
 use crate::audio::Frame;
+use crate::audio::meter::mean_square;
 use crate::units::FRAME_SAMPLES;
 
 /// What leaps: above this, Hz.
@@ -59,7 +60,7 @@ impl Knocks {
         gains[0] = self.gain;
         for (n, block) in treble.as_chunks::<BLOCK>().0.iter().enumerate() {
             self.count();
-            let power = block.iter().map(|sample| sample * sample).sum::<f32>() / BLOCK as f32;
+            let power = mean_square(block);
             let leaps = power > LEAST.max(self.before * LEAP);
             self.before += (power - self.before) * if power > self.before { RISE } else { FALL };
             if leaps && self.leapt.is_none() && !speaks {

@@ -38,10 +38,12 @@ impl<P: Process> Stage<P> {
     /// One frame, in place. `wanted`: from now on. Joining and leaving cross-fade over this frame. Allocates where it joins.
     pub fn process(&mut self, frame: &mut Frame, far: Option<&Frame>, wanted: bool) {
         let state = std::mem::replace(&mut self.state, State::Off);
+        if matches!(state, State::Off) && !wanted {
+            return;
+        }
         self.scratch.copy_from_slice(frame);
         let wet = &mut self.scratch;
         self.state = match state {
-            State::Off if !wanted => return,
             State::Off => {
                 let mut made = (self.make)();
                 made.process(wet, far);

@@ -41,7 +41,7 @@ impl Process for Echo {
         // A broken sample would stay in the filter for good.
         let played = far.filter(|far| far.iter().all(|sample| sample.is_finite())).unwrap_or(&SILENT_FRAME);
         let _ = self.canceller.process_render_f32(&[played], &mut [&mut self.scratch]);
-        // It is told once that nothing is known; the delay that is left is found by itself.
+        // Nothing is told of it, which has to be said with each frame: the delay that is left is found by itself.
         let _ = self.canceller.set_stream_delay_ms(0);
         if self.canceller.process_capture_f32(&[frame], &mut [&mut self.scratch]).is_ok() {
             frame.copy_from_slice(&self.scratch);
