@@ -13,7 +13,6 @@ pub mod doctor;
 pub mod earcons;
 pub mod far_end;
 mod hints;
-pub mod hush;
 pub mod keyring;
 pub mod measuring;
 pub mod meters;

@@ -91,7 +91,8 @@ impl Commander {
         match *command {
             Command::Sensitivity(sensitivity) => controls.set_voice(VoiceTuning { sensitivity, ..voice }),
             Command::Hang(hang_ms) => controls.set_voice(VoiceTuning { hang_ms, ..voice }),
-            Command::Mute(switch) => controls.set_muted(switch.apply(controls.muted())),
+            Command::Mute(switch) if switch.apply(controls.muted()) => controls.mute(),
+            Command::Mute(_) => controls.unmute(Instant::now()),
             Command::Deafen(switch) => controls.set_deafened(switch.apply(controls.deafened())),
             Command::Delay(bounds) => controls.set_delay(bounds),
             Command::Earcons(choice) => controls.set_earcons(choice),

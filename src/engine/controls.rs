@@ -8,7 +8,7 @@ use super::{DelayBounds, EarconChoice, Processing};
 use crate::audio::earcon::{Earcon, Earcons};
 use crate::audio::vad::Tuning;
 use crate::call::Phase;
-use crate::units::{MAX_PEERS, PeerId};
+use crate::units::{FRAME_DURATION, MAX_PEERS, PeerId};
 
 /// Who can hold this side's microphone on air. Each has its own lease; nobody outside this enum can.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -30,7 +30,7 @@ impl Holder {
     pub const ALL: [Self; 5] = [Self::Key, Self::Mouse, Self::Ctl, Self::Open, Self::Voice];
 }
 
-/// A lease without an end of its own: it falls with the call ([`Controls::release_all`]).
+/// A lease without an end of its own: it falls with the call ([`Controls::release_all`]). A mute that lasts.
 const UNTIL_RELEASED: u64 = u64::MAX;
 /// No call has this number.
 const NO_CALL: u64 = u64::MAX;
@@ -50,7 +50,8 @@ pub struct Controls {
     voice_in: AtomicU64,
     /// Its hang above, its sensitivity below.
     voice: AtomicU32,
-    muted: AtomicBool,
+    /// The end of the user's mute, [`UNTIL_RELEASED`] as long as it lasts.
+    muted_until: AtomicU64,
     deafened: AtomicBool,
     volume: AtomicU8,
     peer_volume: [AtomicU8; MAX_PEERS],
@@ -86,7 +87,7 @@ impl Controls {
             call: AtomicU64::new(0),
             voice_in: AtomicU64::new(NO_CALL),
             voice: AtomicU32::new(voice_word(Tuning::default())),
-            muted: AtomicBool::new(false),
+            muted_until: AtomicU64::new(0),
             deafened: AtomicBool::new(false),
             volume: AtomicU8::new(100),
             peer_volume: std::array::from_fn(|_| AtomicU8::new(100)),
@@ -196,10 +197,16 @@ impl Controls {
     /// Who wants the microphone on air at the moment `at`, first of [`Holder::ALL`]; nobody while muted.
     #[must_use]
     pub fn on_air(&self, at: Instant) -> Option<Holder> {
-        if self.muted() {
+        if self.muted_at(at) {
             return None;
         }
         Holder::ALL.into_iter().find(|holder| self.holds(*holder, at))
+    }
+
+    /// Who wants the 10 ms on air that were said up to `ended`; nobody, if any of them was said while muted.
+    #[must_use]
+    pub fn on_air_frame(&self, ended: Instant) -> Option<Holder> {
+        self.on_air(ended).filter(|_| !self.muted_at(ended - FRAME_DURATION))
     }
 
     /// How long `holder`'s lease still runs; `None` when it does not, `Duration::MAX` without an end.
@@ -215,11 +222,24 @@ impl Controls {
     /// The user's mute: overrides every holder.
     #[must_use]
     pub fn muted(&self) -> bool {
-        self.muted.load(Relaxed)
+        self.muted_until.load(Relaxed) == UNTIL_RELEASED
     }
 
-    pub fn set_muted(&self, muted: bool) {
-        self.muted.store(muted, Relaxed);
+    /// What was said at the moment `at` must not leave: the microphone is muted, or was until later. A card brings its sound
+    /// late, and a stage of the chain holds it back: an unmute lets out nothing that was said before it.
+    #[must_use]
+    pub fn muted_at(&self, at: Instant) -> bool {
+        self.nanos(at) < self.muted_until.load(Relaxed)
+    }
+
+    /// From now on, whatever is on its way from the microphone.
+    pub fn mute(&self) {
+        self.muted_until.store(UNTIL_RELEASED, Relaxed);
+    }
+
+    /// What is said from the moment `at` on may leave again.
+    pub fn unmute(&self, at: Instant) {
+        let _ = self.muted_until.compare_exchange(UNTIL_RELEASED, self.nanos(at), Relaxed, Relaxed);
     }
 
     /// Nothing is played while deafened.
@@ -398,101 +418,4 @@ fn delay_word(bounds: DelayBounds) -> u32 {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_lease_ends_by_itself_and_a_mute_beats_it() {
-        let start = Instant::now();
-        let controls = Controls::new(start);
-        assert_eq!(controls.on_air(start), None);
-        controls.lease(Holder::Key, start + Duration::from_millis(300));
-        assert_eq!(controls.on_air(start + Duration::from_millis(299)), Some(Holder::Key));
-        assert_eq!(controls.on_air(start + Duration::from_millis(300)), None);
-        controls.hold(Holder::Open);
-        assert_eq!(controls.on_air(start + Duration::from_secs(86_400)), Some(Holder::Open));
-        controls.set_muted(true);
-        assert_eq!(controls.on_air(start), None);
-        controls.set_muted(false);
-        controls.release_all();
-        assert_eq!(controls.on_air(start), None);
-    }
-
-    #[test]
-    fn a_lost_microphone_lets_go_of_all_but_the_latch() {
-        let controls = Controls::default();
-        let now = Instant::now();
-        controls.hold(Holder::Key);
-        controls.release_all_but_open();
-        assert_eq!(controls.on_air(now), None);
-        controls.hold(Holder::Open);
-        controls.lease(Holder::Mouse, now + Duration::from_secs(1));
-        controls.release_all_but_open();
-        assert_eq!((controls.on_air(now), controls.holds(Holder::Mouse, now)), (Some(Holder::Open), false));
-        controls.release_all();
-        controls.release_all_but_open();
-        assert_eq!(controls.on_air(now), None, "a latch of an earlier call stays down");
-    }
-
-    #[test]
-    fn a_release_keeps_what_was_said_before_it_and_nothing_after() {
-        let controls = Controls::default();
-        std::hint::black_box(&controls);
-        let before = Instant::now();
-        controls.hold(Holder::Key);
-        while Instant::now() == before {}
-        controls.release(Holder::Key);
-        assert_eq!(controls.on_air(before), Some(Holder::Key));
-        assert_eq!(controls.on_air(Instant::now()), None);
-        controls.release_all();
-        assert_eq!(controls.on_air(before), None);
-    }
-
-    #[test]
-    fn a_lease_of_another_call_keys_nothing() {
-        let start = Instant::now();
-        let controls = Controls::new(start);
-        let call = controls.call();
-        controls.lease(Holder::Key, start + Duration::from_secs(1));
-        controls.release_all();
-        controls.renew(Holder::Key, start + Duration::from_secs(1), call);
-        assert_eq!((controls.on_air(start), controls.remaining(Holder::Key, start)), (None, None));
-        controls.lease(Holder::Key, start + Duration::from_secs(1));
-        assert_eq!(controls.on_air(start), Some(Holder::Key));
-    }
-
-    #[test]
-    fn voice_activation_ends_with_its_call_and_its_lease_with_it() {
-        let start = Instant::now();
-        let controls = Controls::new(start);
-        let speaks = |controls: &Controls, call| controls.renew(Holder::Voice, start + Duration::from_secs(1), call);
-        speaks(&controls, controls.call());
-        assert_eq!(controls.on_air(start), None, "not armed");
-        let ends: [fn(&Controls); 3] = [Controls::disarm_voice, Controls::release_all, Controls::release_all_but_open];
-        for end in ends {
-            controls.arm_voice();
-            let call = controls.voice_armed().expect("armed");
-            speaks(&controls, call);
-            assert_eq!(controls.on_air(start), Some(Holder::Voice));
-            end(&controls);
-            speaks(&controls, call);
-            assert_eq!((controls.on_air(start), controls.voice_armed()), (None, None));
-        }
-        controls.set_voice(Tuning { sensitivity: 0, hang_ms: 9 });
-        assert_eq!(controls.voice(), Tuning { sensitivity: Tuning::SENSITIVITY_MIN, hang_ms: Tuning::HANG_MIN });
-    }
-
-    #[test]
-    fn volumes_are_bounded_and_silence_is_silent() {
-        let controls = Controls::default();
-        let id = PeerId::new(3).expect("slot 3");
-        controls.set_peer_volume(id, 255);
-        assert_eq!(controls.peer_volume(id), MAX_VOLUME_PERCENT);
-        assert!((controls.peer_gain(id) - 4.0).abs() < 1e-6);
-        controls.set_peer_muted(id, true);
-        assert_eq!(controls.peer_gain(id), 0.0);
-        controls.reset_peer(id);
-        controls.set_deafened(true);
-        assert_eq!(controls.peer_gain(id), 0.0);
-    }
-}
+mod tests;

@@ -12,7 +12,6 @@ use rtrb::Consumer;
 
 use super::devices::MicReader;
 use super::hints::failure;
-use super::hush::Hush;
 use super::playback::FarFrame;
 use super::tap::TapWriter;
 use super::{Controls, FarEnd, Holder, Measuring, Meters, Notice, Notices, VoiceKey};
@@ -52,7 +51,8 @@ pub struct SenderThread {
     pub voice: VoiceKey,
     pub process: Chain,
     pub far_end: FarEnd,
-    pub hush: Hush,
+    /// What was said before this moment must not wait for the next spurt.
+    pub forgotten: Option<Instant>,
     pub measuring: Measuring,
     pub mic: MicReader,
     pub asked: Receiver<ToSender>,
@@ -125,11 +125,11 @@ impl SenderThread {
         self.work(frame, captured);
         // What a stage delays was said that much earlier: keyed then or not, it is.
         let said = ended - self.process.delay();
-        let begun = said - FRAME_DURATION;
-        if self.hush.is_forgotten(begun) {
+        let waits_since = said - 2 * FRAME_DURATION;
+        if self.controls.muted_at(waits_since) || self.forgotten.is_some_and(|until| waits_since < until) {
             self.uplink.forget_preroll();
         }
-        let holder = self.controls.on_air(said).filter(|_| !self.hush.was_muted(begun));
+        let holder = self.controls.on_air_frame(said);
         let measured = self.measuring.handle_frame(frame, captured, holder.is_some());
         self.uplink.set_begun_by_voice(measured.is_none() && holder == Some(Holder::Voice));
         let ended = if measured.is_some() { ended } else { said };
@@ -156,7 +156,7 @@ impl SenderThread {
     fn hear(&mut self, frame: &[f32; FRAME_SAMPLES], ended: Instant) -> bool {
         let captured = ended - self.process.cleaned_delay();
         let news = self.voice.handle_frame(frame, captured);
-        self.hush.handle_frame(ended, self.controls.muted(), news.forget);
+        self.forgotten = if news.armed == Some(true) { Some(ended) } else { self.forgotten };
         if news.muted_talk {
             self.notices.announce(Notice::MutedTalk);
         }

@@ -16,7 +16,6 @@ use super::commander::Commander;
 use super::control::{self, Control, ControlConfig};
 use super::devices::{self, DeviceCommand, DevicesConfig, MicReader, mic_ring};
 use super::disk::{self, DiskCommand, Ledger};
-use super::hush::Hush;
 use super::playback::{Playback, PlaybackHandle};
 use super::receiver::{Links, ReceiverThread, SOCKET, WAKER};
 use super::sender::{SenderThread, SentBoard, ToSender};
@@ -282,7 +281,7 @@ impl Frame {
             voice: VoiceKey::new(Arc::clone(&self.controls), Arc::clone(&self.meters)).map_err(|sentence| anyhow!(sentence))?,
             process: Chain::default(),
             far_end: FarEnd::default(),
-            hush: Hush::default(),
+            forgotten: None,
             measuring: Measuring::new(Arc::clone(&self.controls)),
             mic,
             asked,

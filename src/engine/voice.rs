@@ -28,8 +28,6 @@ pub struct VoiceNews {
     pub muted_talk: bool,
     /// Somebody speaks, muted or not ([`Vad::is_voice`]).
     pub speaks: bool,
-    /// What was said up to here must not leave later: it was said while muted, or before voice activation was switched on.
-    pub forget: bool,
 }
 
 /// The detector and what follows from it.
@@ -60,7 +58,7 @@ impl VoiceKey {
         if self.last.replace(captured).is_some_and(|last| captured.saturating_duration_since(last) > GAP) {
             self.vad.reset();
         }
-        let (armed, muted) = (self.watch(), self.controls.muted());
+        let (armed, muted) = (self.watch(), self.controls.muted_at(captured - FRAME_DURATION));
         if std::mem::replace(&mut self.was_muted, muted) && !muted {
             // What puts it on air must be said unmuted.
             self.vad.close();
@@ -72,10 +70,10 @@ impl VoiceKey {
         }
         if muted && self.meters.is_anybody_live() {
             let muted_talk = self.is_muted_talk(speaking, captured);
-            return VoiceNews { armed, muted_talk, speaks: self.vad.is_voice(), forget: true };
+            return VoiceNews { armed, muted_talk, speaks: self.vad.is_voice() };
         }
         self.talked_muted = Duration::ZERO;
-        VoiceNews { armed, muted_talk: false, speaks: self.vad.is_voice(), forget: muted || armed == Some(true) }
+        VoiceNews { armed, muted_talk: false, speaks: self.vad.is_voice() }
     }
 
     /// Looks whether voice activation was switched on or has ended; to be called without a frame too: at a hang-up none come any more.
@@ -184,11 +182,10 @@ mod tests {
         let mut desk = Desk::in_call();
         desk.controls.arm_voice();
         desk.frames(1_000, false);
-        desk.controls.set_muted(true);
+        desk.controls.mute();
         assert_eq!(share(&desk.frames(15_000, true)), 0.0);
         assert_eq!(desk.reminders(), 2);
-        assert!(desk.news[100..].iter().all(|news| news.forget), "nothing of it leaves later");
-        desk.controls.set_muted(false);
+        desk.controls.unmute(desk.now);
         assert!(share(&desk.frames(4_000, true)) > 0.6, "it goes on");
         assert_eq!(desk.reminders(), 2);
     }
@@ -196,7 +193,7 @@ mod tests {
     #[test]
     fn who_mutters_with_nobody_there_or_coughs_is_not_told() {
         let mut desk = Desk::in_call();
-        desk.controls.set_muted(true);
+        desk.controls.mute();
         desk.frames(20_000, false);
         assert_eq!(desk.reminders(), 0, "silence");
         desk.meters.set_state(PeerId::new(0).expect("slot 0"), CallState::Calling, desk.now);

@@ -138,7 +138,7 @@ fn enter(world: &mut World, stage: Stage) -> Rogue {
     }
     match stage {
         Stage::Muted => {
-            world.nodes[1].controls.set_muted(true);
+            world.nodes[1].controls.mute();
             world.nodes[1].key(true);
         }
         Stage::HungUp => {

@@ -252,7 +252,7 @@ impl Node {
             let mut frame = std::array::from_fn(|n| self.gathered[n]);
             self.gathered.drain(..FRAME_SAMPLES);
             self.hear(&frame, now);
-            let (from, holder) = (self.address, self.controls.on_air(now));
+            let (from, holder) = (self.address, self.controls.on_air_frame(now));
             let measured = self.measuring.handle_frame(&mut frame, now - FRAME_DURATION, holder.is_some());
             self.uplink.set_begun_by_voice(measured.is_none() && holder == Some(Holder::Voice));
             self.measured.extend(self.measuring.poll_result());
@@ -273,12 +273,15 @@ impl Node {
 
     /// As the sender thread does; the detector costs time, so it runs only where it decides.
     fn hear(&mut self, frame: &[f32; FRAME_SAMPLES], now: Instant) {
+        if self.controls.muted_at(now - 2 * FRAME_DURATION) {
+            self.uplink.forget_preroll();
+        }
         if self.controls.voice_armed().is_none() && !self.controls.muted() {
             self.voice.watch();
             return;
         }
         let news = self.voice.handle_frame(frame, now);
-        if news.forget {
+        if news.armed == Some(true) {
             self.uplink.forget_preroll();
         }
         if news.armed.is_some() || news.muted_talk {

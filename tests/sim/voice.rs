@@ -109,7 +109,7 @@ fn muted_it_sends_nothing_and_nothing_said_muted_leaves_afterwards() {
     world.nodes[0].source = talker;
     world.run(2 * SECOND);
     assert_eq!(on_air(&world), Some(Holder::Voice));
-    world.nodes[0].controls.set_muted(true);
+    world.nodes[0].controls.mute();
     world.run(SECOND);
     let from = world.nodes[1].heard.len();
     world.run(4 * SECOND);
@@ -118,7 +118,7 @@ fn muted_it_sends_nothing_and_nothing_said_muted_leaves_afterwards() {
     assert_eq!(reminders, 1);
     // Unmuted in mid-word, into silence: what was said up to then is not sent after all.
     world.nodes[0].source = crate::sound::silence;
-    world.nodes[0].controls.set_muted(false);
+    world.nodes[0].controls.unmute(world.now);
     world.run(2 * SECOND);
     assert_eq!(rms(&world.nodes[1].heard[from..]), 0.0);
 }
