@@ -81,7 +81,11 @@ impl Window {
 
     /// All of it lies above (or below) all of `other`, by more than a path's whims.
     fn is_above(&self, other: &Self) -> bool {
-        self.count >= WINDOW_PACKETS && other.count >= WINDOW_PACKETS && self.min > other.max + SHIFT_MIN
+        other.count >= WINDOW_PACKETS && self.is_beyond(other.max + SHIFT_MIN)
+    }
+
+    fn is_beyond(&self, place: f64) -> bool {
+        self.count >= WINDOW_PACKETS && self.min > place
     }
 }
 
@@ -375,8 +379,18 @@ impl DelayControl {
     /// changed: the frame goes with it.
     fn judge_window(&mut self) {
         let before = &self.past[1];
-        if self.window.is_above(before) || before.is_above(&self.window) {
+        if self.window.is_above(before) {
             self.shift(self.window.min - before.min);
+        } else if before.is_above(&self.window) {
+            // A queue that is gone leaves the path as it was: down to the fastest known, the frame stays where it is.
+            let delta = (self.window.min - before.min).max(self.window.min - self.low);
+            if delta < -SHIFT_MIN {
+                self.shift(delta);
+            }
+        } else if [&self.window, before].iter().all(|window| window.is_beyond(self.low + OUTAGE / 2.0)) {
+            // The way became longer little by little. Before all of it counts as an outage:
+            self.origin += self.window.min - self.low;
+            (self.outage, self.past) = (false, [Window::EMPTY; 2]);
         }
         self.low = self.quantile(0.05).min(self.high);
         self.recenter();
@@ -442,8 +456,10 @@ impl DelayControl {
         self.low -= delta;
         self.high -= delta;
         self.recent.iter_mut().chain(&mut self.held_up).for_each(|peak| *peak -= delta);
-        // Their entries stand elsewhere now: no window can be compared with them.
-        self.window.added_len = 0;
-        self.past = [Window::EMPTY; 2];
+        for window in self.past.iter_mut().chain([&mut self.window]) {
+            (window.min, window.max) = (window.min - delta, window.max - delta);
+            // Its entries stand elsewhere now.
+            window.added_len = 0;
+        }
     }
 }

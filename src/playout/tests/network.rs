@@ -101,6 +101,47 @@ fn drift_is_steered_out(clocks: [(f64, f64, u32); 2]) {
 }
 
 #[test]
+fn queues_that_fill_slowly_and_empty_at_once_leave_nothing_behind() {
+    for seed in 1..=3 {
+        // Every 6 s for a minute a queue fills for 3.8 s, up to 80 to 240 ms, and is gone within 200 ms.
+        let deepest = 0.08 * seed as f64;
+        let mut sim = Sim::new(seed, move |dice, at| {
+            let queue = match at % 6.0 {
+                _ if at > 60.0 => 0.0,
+                ..2.0 => 0.0,
+                phase @ ..5.8 => deepest * (phase - 2.0) / 3.8,
+                phase => deepest * (6.0 - phase) / 0.2,
+            };
+            Some(0.005 + queue + 0.025 * dice.even())
+        });
+        sim.run(66.0);
+        sim.measure_anew();
+        sim.run(2.0);
+        sim.report("queues");
+        let (concealed, delay) = (sim.concealed_percent(), sim.trace.median());
+        assert!(concealed < 2.5, "seed {seed}: {concealed}");
+        assert!(delay < 70.0, "seed {seed}: 6 s after the queue it waits {delay} ms");
+    }
+}
+
+#[test]
+fn a_way_that_becomes_longer_in_small_steps_is_followed() {
+    for seed in 1..=3 {
+        // 30 ms more each quarter of a second, for 4 s: no two windows are apart enough to say that the way changed.
+        let mut sim = Sim::new(seed, |dice, at| {
+            let longer = 0.03 * ((at.clamp(10.0, 14.0) - 10.0) * 4.0).floor();
+            Some(0.005 + longer + 0.08 * dice.even())
+        });
+        sim.run(17.0);
+        let before = sim.playout.counters().concealed_samples;
+        sim.run(23.0);
+        sim.report("longer");
+        let concealed = sim.playout.counters().concealed_samples - before;
+        assert!(concealed < 48 * 250, "seed {seed}: {concealed} samples made up of 23 s");
+    }
+}
+
+#[test]
 fn spikes_are_survived_and_forgotten() {
     for seed in 1..=3 {
         // Every 3 s the air is busy for 80 ms: what is sent then comes at its end.
