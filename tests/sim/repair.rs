@@ -227,8 +227,9 @@ fn when_losses_end_the_copies_go() {
 
 #[test]
 fn a_narrow_way_is_talked_through_and_its_end_brings_the_full_voice_back() {
-    for (rate, seed) in [(100_000.0, 560), (40_000.0, 561), (60_000.0, 562)] {
-        let wide = Link { delay: Duration::from_millis(15), ..Link::IDEAL };
+    for (rate, delay_ms, seed) in [(100_000.0, 15, 560), (40_000.0, 15, 561), (60_000.0, 15, 562), (50_000.0, 25, 563), (65_000.0, 25, 564)]
+    {
+        let wide = Link { delay: Duration::from_millis(delay_ms), ..Link::IDEAL };
         let mut world = World::call(seed, wide);
         world.nodes[0].key(true);
         world.run(5 * SECOND);

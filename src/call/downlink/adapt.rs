@@ -207,7 +207,7 @@ impl Armour {
     pub(super) fn handle_nack(&mut self, now: Instant, resend: &Resend) {
         for seq in resend.seqs() {
             let before = self.nacked.filter(|(before, _)| before != seq);
-            if before.is_some_and(|(_, at)| now.saturating_duration_since(at) < NEAR) && self.level == 0 && !self.width.is_suspect() {
+            if before.is_some_and(|(_, at)| now.saturating_duration_since(at) < NEAR) && self.level == 0 && !self.width.may_be_suspect() {
                 self.raise(now, 1);
             }
             if before.is_some() || self.nacked.is_none() {

@@ -10,6 +10,8 @@ const SUSPECT_MS: f32 = 40.0;
 const FULL_LOSS: f32 = 0.15;
 /// A queue that fills grows by this from each of the last three to the next, or loses so much of what is sent.
 const GROWS_MS: f32 = 3.0;
+/// Round trips that stay long for so many reports, without a loss, are the way itself.
+const STANDS: u8 = 8;
 const LOSES: f32 = 0.02;
 /// The least of so many round trips must lie above what the longest of so many was at best: a queue that stands makes all of
 /// them long, jitter only some.
@@ -64,6 +66,8 @@ pub(super) struct Width {
     /// The least of these.
     rtt_ms: f32,
     is_full: bool,
+    /// Reports in a row with long round trips that were no queue.
+    stands: u8,
     last: Option<(u64, Instant)>,
     /// 0..=1, of the last second or so.
     loss: f32,
@@ -91,6 +95,11 @@ impl Width {
         self.best().is_some_and(|best| self.rtt_ms > best + SUSPECT_MS)
     }
 
+    /// As [`Width::is_suspect`], by the last report alone: no time to answer losses with more at once.
+    pub(super) fn may_be_suspect(&self) -> bool {
+        self.best().is_some_and(|best| self.last_rtts[LAST - 1] > best + SUSPECT_MS)
+    }
+
     fn best(&self) -> Option<f32> {
         self.best.map(|(this, before, _)| this.min(before))
     }
@@ -111,7 +120,7 @@ impl Width {
         let may_cut = self.cut.is_none_or(|at| now.saturating_duration_since(at) > SHOWS);
         if self.is_full {
             if may_cut {
-                self.cut_for_queue(now, rate);
+                self.cut_for_queue(now, rate.min(sample.wish));
             }
         } else if let Some((at, before)) = self.trial {
             if now.saturating_duration_since(at) > SHOWS {
@@ -155,9 +164,10 @@ impl Width {
         let is_long = self.rtt_ms > best + enough && self.rtt_ms > best * QUEUE_TIMES;
         let grows = self.last_rtts[LAST - 3..].is_sorted_by(|before, after| *after > before + GROWS_MS);
         self.is_full = is_long && (grows || self.loss > LOSES);
-        if is_long && !self.is_full {
+        self.stands = if is_long && !self.is_full { self.stands + 1 } else { 0 };
+        if self.stands == STANDS {
             // A queue of ours would grow, or lose what finds no room: the way itself is that long now.
-            self.best = Some((longest, longest, now));
+            (self.best, self.stands) = (Some((longest, longest, now)), 0);
         }
     }
 
