@@ -20,7 +20,7 @@ pub struct UplinkConfig {
 
 impl Default for UplinkConfig {
     fn default() -> Self {
-        Self { bitrate: 48_000, frame_ms: 10 }
+        Self { bitrate: 64_000, frame_ms: 10 }
     }
 }
 
@@ -71,7 +71,7 @@ impl DownlinkConfig {
             known: KnownPeers::default(),
             allow_unsealed: false,
             private: false,
-            bitrate: 48_000,
+            bitrate: 64_000,
             frame_ms: 10,
             ring_timeout: Duration::from_secs(60),
             clock: WallClock::new(now, unix),

@@ -209,7 +209,7 @@ pub struct Options {
     #[arg(long, help_heading = "Network", value_name = "IP", default_value_t = IpAddr::V6(Ipv6Addr::UNSPECIFIED), value_parser = values::ip)]
     bind: IpAddr,
     /// Bit rate of our voice in Opus, bit/s, from 6000 to 510000
-    #[arg(long, help_heading = "Network", value_name = "BPS", default_value_t = 48_000, value_parser = values::bitrate)]
+    #[arg(long, help_heading = "Network", value_name = "BPS", default_value_t = 64_000, value_parser = values::bitrate)]
     bitrate: u32,
     /// Length of a packet in Opus, ms: 10 is heard sooner, 20 costs fewer bytes
     #[arg(long, help_heading = "Network", value_name = "MS", default_value = "10",

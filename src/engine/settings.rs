@@ -110,7 +110,7 @@ impl Default for Settings {
             allow_unsealed: false,
             answer_measure: false,
             private: false,
-            bitrate: 48_000,
+            bitrate: 64_000,
             frame_ms: 10,
             talk_timeout: Duration::from_secs(180),
             ring_timeout: Duration::from_secs(60),

@@ -83,7 +83,7 @@ fn pauses_and_voice_look_the_same_on_the_way_and_the_peer_knows_them_apart() {
         assert!(media.len() > 2_000 && is_steady(&media, Duration::from_millis(10)), "{media:?}");
         assert!(control.len() > 30 && is_steady(&control, Duration::from_millis(500)), "{control:?}");
         let sending = world.nodes[0].downlink.report(world.nodes[0].only()).sending.expect("a call");
-        assert_eq!((sending.reason, sending.copies, sending.bitrate), (SendReason::Private, 2, 48_000));
+        assert_eq!((sending.reason, sending.copies, sending.bitrate), (SendReason::Private, 2, 64_000));
     }
 }
 

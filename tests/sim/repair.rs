@@ -222,7 +222,7 @@ fn when_losses_end_the_copies_go() {
     assert!(now.reason == SendReason::Easing && now.copies > 0, "{now:?}");
     world.run(20 * SECOND);
     let now = sending(&world);
-    assert_eq!((now.copies, now.bitrate, now.frame_ms, now.reason), (0, 48_000, 10, SendReason::Clean));
+    assert_eq!((now.copies, now.bitrate, now.frame_ms, now.reason), (0, 64_000, 10, SendReason::Clean));
 }
 
 #[test]
@@ -246,7 +246,7 @@ fn a_narrow_way_is_talked_through_and_its_end_brings_the_full_voice_back() {
         world.net.links.clear();
         let back = world.run_until(120 * SECOND, |world| {
             let now = sending(world);
-            (now.bitrate, now.frame_ms, now.reason) == (48_000, 10, SendReason::Clean)
+            (now.bitrate, now.frame_ms, now.reason) == (64_000, 10, SendReason::Clean)
         });
         println!("{rate}: back: {back}, {:?}", sending(&world));
         assert!(back, "{rate}: {:?}", sending(&world));

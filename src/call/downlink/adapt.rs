@@ -38,7 +38,7 @@ const UNEXPLAINED_MS: f32 = 25.0;
 /// With all headers no stream with copies is wider, bit/s: the bit rate falls before.
 pub(super) const WIDEST: u32 = 300_000;
 /// From the best to the narrowest: bit/s, ms. The longer frame comes before the lowest rate: at 10 ms the headers alone are 32 kbit/s.
-const LADDER: [(u32, u32); 5] = [(48_000, 10), (32_000, 10), (24_000, 10), (24_000, 20), (16_000, 20)];
+const LADDER: [(u32, u32); 6] = [(64_000, 10), (48_000, 10), (32_000, 10), (24_000, 10), (24_000, 20), (16_000, 20)];
 
 /// What the choice is bound by.
 #[derive(Clone, Copy, Debug)]
