@@ -110,10 +110,7 @@ fn what_is_measured_is_the_true_delay_within_two_milliseconds() {
         );
         assert_eq!((trials.steady.len(), steady.lost), (20, 0), "seed {seed}");
         assert!((steady.median_ms - true_ms).abs() < 2.0, "seed {seed}: {true_ms:.2} ms is measured as {:.2}", steady.median_ms);
-        assert!(
-            keyed.lost < 3 && (key_ms - true_key).abs() < 3.0 && keyed.median_ms >= steady.median_ms - 2.0,
-            "seed {seed}: {keyed:?}"
-        );
+        assert!(keyed.lost < 3 && (key_ms - true_key).abs() < 3.0 && keyed.median_ms >= steady.median_ms - 2.0, "seed {seed}: {keyed:?}");
         assert!((steady.median_ms - voice_ms).abs() < 10.0, "seed {seed}: a voice took {voice_ms:.2} ms");
         let (low, high) = steady.confidence_ms.expect("twenty trials");
         assert!(low <= steady.median_ms && steady.median_ms <= high && high - low < 2.0, "seed {seed}: {steady:?}");

@@ -252,3 +252,25 @@ fn a_narrow_way_is_talked_through_and_its_end_brings_the_full_voice_back() {
         assert!(back, "{rate}: {:?}", sending(&world));
     }
 }
+
+#[test]
+fn losses_and_jitter_are_not_taken_for_a_narrow_way() {
+    for seed in 570..576 {
+        let harmed = Link { delay: Duration::from_millis(20), jitter: Duration::from_millis(100), loss: Loss::Random(0.3), ..Link::IDEAL };
+        let mut world = World::call(seed, Link::LAN);
+        world.net.link = harmed;
+        world.nodes[0].key(true);
+        world.run(5 * SECOND);
+        let before = Tally::of(&world);
+        let mut narrow = 0;
+        for second in 0..60 {
+            // A pause now and then: what few packets there are in it say little.
+            world.nodes[0].key(second % 12 != 11);
+            world.run(SECOND);
+            narrow += usize::from(sending(&world).reason == SendReason::Narrow);
+        }
+        let (_, concealed, kbit) = Tally::of(&world).since(&before, 55.0);
+        println!("seed {seed}: narrow for {narrow} s, {concealed:.2} % concealed, {kbit:.0} kbit/s");
+        assert!(narrow <= 6 && concealed < 5.0, "seed {seed}: narrow for {narrow} s, {concealed} % concealed");
+    }
+}

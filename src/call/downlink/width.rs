@@ -8,6 +8,8 @@ const QUEUE_MS: f32 = 60.0;
 const QUEUE_TIMES: f32 = 1.5;
 const SUSPECT_MS: f32 = 40.0;
 const FULL_LOSS: f32 = 0.15;
+/// Jitter makes round trips long too, now and then all of the last few: so many times it more is asked for.
+const JITTERS: f32 = 2.0;
 /// A queue that fills grows by this from each of the last three to the next, or loses so much of what is sent.
 const GROWS_MS: f32 = 3.0;
 /// Round trips that stay long for so many reports, without a loss, are the way itself.
@@ -46,9 +48,13 @@ const QUIET: f32 = 12_000.0;
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Sample {
     pub rtt_ms: Option<f32>,
+    /// Interarrival jitter over there (RFC 3550, 6.4.1).
+    pub jitter_ms: f32,
     /// Packets sent since the last, and those lost.
     pub packets: f32,
     pub lost: f32,
+    /// Share of the last few seconds' packets that were lost, 0..=1: of one report's much is chance.
+    pub loss: f32,
     /// Sent in all, with all headers.
     pub sent_bits: u64,
     /// What would be sent if the way were wide, bit/s.
@@ -107,7 +113,7 @@ impl Width {
     pub(super) fn handle(&mut self, now: Instant, sample: &Sample) {
         let Some((rate, passed)) = self.sent(now, sample) else { return };
         if let Some(rtt) = sample.rtt_ms {
-            self.handle_rtt(now, rtt);
+            self.handle_rtt(now, rtt, sample.jitter_ms);
         }
         if sample.packets > 0.0 {
             let loss = (sample.lost / sample.packets).clamp(0.0, 1.0);
@@ -120,14 +126,14 @@ impl Width {
         let may_cut = self.cut.is_none_or(|at| now.saturating_duration_since(at) > SHOWS);
         if self.is_full {
             if may_cut {
-                self.cut_for_queue(now, rate.min(sample.wish));
+                self.cut_for_queue(now, rate.min(sample.wish), sample.loss);
             }
         } else if let Some((at, before)) = self.trial {
             if now.saturating_duration_since(at) > SHOWS {
                 self.judge_trial(now, before);
             }
-        } else if self.terrible > AGREE && may_cut && self.no_trial_until.is_none_or(|until| now >= until) {
-            self.trial = Some((now, self.loss));
+        } else if self.terrible > AGREE && sample.loss > TERRIBLE && may_cut && self.no_trial_until.is_none_or(|until| now >= until) {
+            self.trial = Some((now, self.loss.min(sample.loss)));
             self.cut_to(now, rate * (1.0 - self.loss) * SHARE);
         } else if self.probed.is_some_and(|(_, before)| self.loss > before + WORSE) && self.budget.is_some() {
             self.fail();
@@ -145,7 +151,7 @@ impl Width {
         (seconds > 0.0).then(|| (sample.sent_bits.saturating_sub(bits) as f32 / seconds, passed))
     }
 
-    fn handle_rtt(&mut self, now: Instant, rtt: f32) {
+    fn handle_rtt(&mut self, now: Instant, rtt: f32, jitter_ms: f32) {
         self.last_rtts.rotate_left(1);
         self.last_rtts[LAST - 1] = rtt;
         if self.last_rtts[0] <= 0.0 {
@@ -160,7 +166,7 @@ impl Width {
             None => (longest, longest, now),
         });
         let best = self.best().unwrap_or(longest);
-        let enough = if self.loss > FULL_LOSS { SUSPECT_MS } else { QUEUE_MS };
+        let enough = if self.loss > FULL_LOSS { SUSPECT_MS } else { QUEUE_MS } + JITTERS * jitter_ms;
         let is_long = self.rtt_ms > best + enough && self.rtt_ms > best * QUEUE_TIMES;
         let grows = self.last_rtts[LAST - 3..].is_sorted_by(|before, after| *after > before + GROWS_MS);
         self.is_full = is_long && (grows || self.loss > LOSES);
@@ -171,7 +177,7 @@ impl Width {
         }
     }
 
-    fn cut_for_queue(&mut self, now: Instant, rate: f32) {
+    fn cut_for_queue(&mut self, now: Instant, rate: f32, loss: f32) {
         if self.cuts == 0 {
             self.cut_rtt_ms = self.rtt_ms;
         }
@@ -186,6 +192,8 @@ impl Width {
         }
         let carries = rate * (1.0 - self.loss) * SHARE;
         self.cuts += 1;
+        // Where much is lost, that must show for it.
+        self.trial = (self.loss > FULL_LOSS).then_some((now, self.loss.min(loss)));
         self.cut_to(now, carries.min(self.budget.unwrap_or(rate) * CUT));
     }
 
@@ -246,7 +254,8 @@ mod tests {
             let lost = (over - queue_ms).max(0.0) / 500.0 * capacity / rate;
             let rtt = base_ms + queue_ms;
             worst = if n > 2 * seconds.saturating_sub(20) { worst.max(rtt) } else { 0.0 };
-            let sample = Sample { rtt_ms: Some(rtt), packets: 50.0, lost: 50.0 * lost, sent_bits: bits, wish: 80_000.0 };
+            let sample =
+                Sample { rtt_ms: Some(rtt), jitter_ms: 0.0, packets: 50.0, lost: 50.0 * lost, loss: lost, sent_bits: bits, wish: 80_000.0 };
             width.handle(start + n * Duration::from_millis(500), &sample);
         }
         (send(width.budget()), worst)
@@ -278,7 +287,15 @@ mod tests {
         let mut width = Width::default();
         let start = Instant::now();
         for n in 1..60u32 {
-            let sample = Sample { rtt_ms: Some(20.0), packets: 50.0, lost: 30.0, sent_bits: u64::from(n) * 40_000, wish: 80_000.0 };
+            let sample = Sample {
+                rtt_ms: Some(20.0),
+                jitter_ms: 0.0,
+                packets: 50.0,
+                lost: 30.0,
+                loss: 0.6,
+                sent_bits: u64::from(n) * 40_000,
+                wish: 80_000.0,
+            };
             width.handle(start + n * Duration::from_millis(500), &sample);
         }
         assert_eq!(width.budget(), None);
