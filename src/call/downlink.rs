@@ -140,7 +140,15 @@ impl Downlink {
         let cname = (0..16).map(|_| char::from(LETTERS[rng.random_range(0..LETTERS.len())])).collect();
         // Whoever asks for a packet again tells everybody on the way that it carried voice: in private nobody asks or answers.
         let caps = caps::MEASURE | if config.private { caps::RED } else { caps::RED | caps::NACK };
-        let author = Author { cname, name: config.name.clone(), clock: config.clock, capture_delay_ms: None, caps, recording: false };
+        let author = Author {
+            cname,
+            name: config.name.clone(),
+            clock: config.clock,
+            capture_delay_ms: None,
+            processing_delay_ms: 0.0,
+            caps,
+            recording: false,
+        };
         let sessions = Sessions::new(config.local.clone(), StdRng::from_rng(&mut rng));
         Self {
             ssrc: Ssrc(rng.random()),
@@ -298,9 +306,10 @@ impl Downlink {
         }
     }
 
-    /// This side's microphone delay, for the peers' mouth-to-ear stack; `None`: unknown.
-    pub fn handle_capture_delay(&mut self, delay_ms: Option<f32>) {
-        self.author.capture_delay_ms = delay_ms;
+    /// This side's delay up to the encoder, for the peers' mouth-to-ear stack (`None`: unknown), and what of it is the cleaning
+    /// of the voice.
+    pub fn handle_capture_delay(&mut self, delay_ms: Option<f32>, processing_ms: f32) {
+        (self.author.capture_delay_ms, self.author.processing_delay_ms) = (delay_ms, processing_ms);
     }
 
     /// Whether this side records: told to everybody in a sealed call at once, and again with each report.
@@ -336,6 +345,7 @@ impl Downlink {
             jitter_ms: media.current().and_then(source::Source::jitter_ms),
             rtt_ms: peer.rtt_ms,
             peer_capture_delay_ms: peer.capture_delay_ms,
+            peer_processing_delay_ms: peer.processing_delay_ms,
             frame_ms: media.frame_ms,
             heard_lost_percent: peer.heard_lost_percent,
             heard_delay_ms: heard_delay,

@@ -225,6 +225,8 @@ pub struct Report {
     pub rtt_ms: Option<f32>,
     /// The peer's microphone delay, as it says itself.
     pub peer_capture_delay_ms: Option<f32>,
+    /// What of that is the cleaning of its voice.
+    pub peer_processing_delay_ms: Option<f32>,
     /// Frame length plus codec look-ahead of what we hear.
     pub frame_ms: Option<f32>,
     /// Share of our packets the peer's last report calls lost, percent. Unknown: not heard yet.

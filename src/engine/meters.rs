@@ -227,6 +227,8 @@ pub struct PeerMeters {
     pub rtt_ms: Gauge,
     /// The peer's microphone delay, as it says itself.
     pub peer_capture_delay_ms: Gauge,
+    /// What of that is the cleaning of its voice.
+    pub peer_processing_delay_ms: Gauge,
     /// Frame length plus codec look-ahead of what we hear.
     pub frame_ms: Gauge,
     /// Share of our packets that the peer's last report says it lost, percent. Unknown: not heard yet.
@@ -295,6 +297,7 @@ impl PeerMeters {
             &self.jitter_ms,
             &self.rtt_ms,
             &self.peer_capture_delay_ms,
+            &self.peer_processing_delay_ms,
             &self.frame_ms,
             &self.heard_lost_percent,
             &self.heard_delay_ms,

@@ -278,7 +278,7 @@ impl ReceiverThread {
     fn take_counts(&mut self) {
         self.take_handles();
         self.playback.drain();
-        self.downlink.handle_capture_delay(self.meters.mic.delay_ms());
+        self.downlink.handle_capture_delay(self.meters.mic.delay_ms(), self.meters.mic.process.delay_ms.get().unwrap_or(0.0));
         let (now, card_ms) = (Instant::now(), self.meters.out.card_delay_ms.get().unwrap_or(0.0));
         self.downlink.handle_recording(now, self.meters.recording.load(Relaxed));
         for id in PeerId::all().filter(|id| self.meters.state(*id) == CallState::Live) {
@@ -415,6 +415,7 @@ impl ReceiverThread {
             peer.jitter_ms.set_known(report.jitter_ms);
             peer.rtt_ms.set_known(report.rtt_ms);
             peer.peer_capture_delay_ms.set_known(report.peer_capture_delay_ms);
+            peer.peer_processing_delay_ms.set_known(report.peer_processing_delay_ms);
             peer.frame_ms.set_known(report.frame_ms);
             peer.heard_lost_percent.set_known(report.heard_lost_percent);
             peer.heard_delay_ms.set_known(report.heard_delay_ms);

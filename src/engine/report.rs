@@ -82,7 +82,7 @@ pub const PEER_FIELDS: &[(&str, &str)] = &[
     ("concealed_percent", "share of the voice that was made up"),
     ("mouth_to_ear_ms", "the estimated way of the peer's voice, all of it"),
     ("mouth_to_ear_is_whole", "false: a part of it is not known, it is at least that"),
-    ("stack", "its parts: microphone_ms, frame_ms, network_ms, playout_ms, card_ms"),
+    ("stack", "its parts: microphone_ms, processing_ms, frame_ms, network_ms, playout_ms, card_ms"),
     ("heard_lost_percent", "share of this side's packets that the peer says it lost; null: not heard yet"),
     ("heard_delay_ms", "delay of this side's voice there"),
     ("r_factor", "quality of what is heard: the R factor of ITU-T G.107, up to 93, from what was made up and the delay"),

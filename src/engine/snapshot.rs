@@ -16,6 +16,8 @@ use crate::units::{Format, Level, PeerId};
 #[derive(Clone, Copy, PartialEq, Debug, Default)]
 pub struct Stack {
     pub microphone: Option<f32>,
+    /// The cleaning of the voice; nothing, if the peer does not tell of any.
+    pub processing: f32,
     pub frame: Option<f32>,
     pub network: Option<f32>,
     pub playout: Option<f32>,
@@ -23,11 +25,15 @@ pub struct Stack {
 }
 
 impl Stack {
+    pub const PARTS: usize = 6;
+
     /// Of the peer whose slot this is.
     #[must_use]
     pub fn take(peer: &PeerMeters, meters: &Meters) -> Self {
+        let processing = peer.peer_processing_delay_ms.get().unwrap_or(0.0);
         Self {
-            microphone: peer.peer_capture_delay_ms.get(),
+            microphone: peer.peer_capture_delay_ms.get().map(|delay| (delay - processing).max(0.0)),
+            processing,
             frame: peer.frame_ms.get(),
             network: peer.rtt_ms.get().map(|rtt| rtt / 2.0),
             playout: peer.playout_delay_ms.get(),
@@ -36,8 +42,15 @@ impl Stack {
     }
 
     #[must_use]
-    pub fn parts(&self) -> [(&'static str, Option<f32>); 5] {
-        [("microphone", self.microphone), ("frame", self.frame), ("network", self.network), ("playout", self.playout), ("card", self.card)]
+    pub fn parts(&self) -> [(&'static str, Option<f32>); Self::PARTS] {
+        [
+            ("microphone", self.microphone),
+            ("processing", Some(self.processing)),
+            ("frame", self.frame),
+            ("network", self.network),
+            ("playout", self.playout),
+            ("card", self.card),
+        ]
     }
 
     /// The sum of the known parts; `None` until the playout runs. See [`Stack::is_whole`].
@@ -281,7 +294,7 @@ mod tests {
 
     #[test]
     fn an_unknown_part_makes_the_total_at_least() {
-        let mut stack = Stack { frame: Some(16.5), network: Some(1.0), playout: Some(12.0), card: Some(5.0), microphone: None };
+        let mut stack = Stack { frame: Some(16.5), network: Some(1.0), playout: Some(12.0), card: Some(5.0), ..Stack::default() };
         assert_eq!((stack.total(), stack.is_whole()), (Some(34.5), false));
         stack.microphone = Some(5.0);
         assert_eq!((stack.total(), stack.is_whole()), (Some(39.5), true));

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-use crate::engine::PeerSnapshot;
+use crate::engine::{PeerSnapshot, Stack};
 
 /// Between two samples.
 pub const SAMPLE: Duration = Duration::from_millis(250);
@@ -29,6 +29,7 @@ pub enum Series {
     Delay,
     /// The parts of mouth to ear.
     Microphone,
+    Processing,
     Frame,
     Network,
     Playout,
@@ -42,7 +43,8 @@ pub enum Series {
 }
 
 /// The parts in the order of [`crate::engine::Stack::parts`].
-const STACK: [Series; 5] = [Series::Microphone, Series::Frame, Series::Network, Series::Playout, Series::Card];
+const STACK: [Series; Stack::PARTS] =
+    [Series::Microphone, Series::Processing, Series::Frame, Series::Network, Series::Playout, Series::Card];
 
 const SERIES: usize = Series::Quality as usize + 1;
 
@@ -146,7 +148,7 @@ impl History {
 
     /// Mouth to ear's parts, the last `width` samples, oldest first.
     #[must_use]
-    pub fn stacks(&self, width: usize) -> Vec<[f32; 5]> {
+    pub fn stacks(&self, width: usize) -> Vec<[f32; Stack::PARTS]> {
         let rows = STACK.map(|part| &self.rows[part as usize]);
         let known = rows[0].len();
         (known.saturating_sub(width)..known).map(|at| rows.map(|row| row[at])).collect()

@@ -4,6 +4,7 @@ use ratatui::style::{Color, Modifier, Style};
 use ratatui::symbols::border;
 
 use super::options::{ThemeChoice, UiOptions};
+use crate::engine::Stack;
 use crate::engine::wave::Mark;
 
 /// The signs the screen is made of.
@@ -35,7 +36,7 @@ pub struct Glyphs {
     pub ellipsis: char,
     pub arrow: &'static str,
     /// The parts of the mouth-to-ear stack, told apart without colour.
-    pub stack: [char; 5],
+    pub stack: [char; Stack::PARTS],
     /// Whether letters can be built of half blocks.
     pub blocks: bool,
 }
@@ -62,7 +63,7 @@ const UNICODE: Glyphs = Glyphs {
     target: '┃',
     ellipsis: '…',
     arrow: "→",
-    stack: ['█', '▓', '▒', '▚', '░'],
+    stack: ['█', '▞', '▓', '▒', '▚', '░'],
     blocks: true,
 };
 
@@ -110,7 +111,7 @@ const ASCII: Glyphs = Glyphs {
     target: '|',
     ellipsis: '~',
     arrow: "->",
-    stack: ['M', 'F', 'N', 'P', 'C'],
+    stack: ['M', 'V', 'F', 'N', 'P', 'C'],
     blocks: false,
 };
 
@@ -152,7 +153,7 @@ pub struct Theme {
     pub concealed: Style,
     pub late: Style,
     pub lost: Style,
-    pub stack: [Style; 5],
+    pub stack: [Style; Stack::PARTS],
     /// Whether the parts of a stack have colours to tell them apart.
     pub colourful: bool,
     wave: Gradient,
@@ -184,7 +185,7 @@ struct Palette {
     ring: [(u8, u8, u8); 2],
     selected: (u8, u8, u8),
     tab: [(u8, u8, u8); 2],
-    stack: [(u8, u8, u8); 5],
+    stack: [(u8, u8, u8); Stack::PARTS],
 }
 
 const DARK: Palette = Palette {
@@ -202,7 +203,7 @@ const DARK: Palette = Palette {
     ring: [(250, 190, 60), (30, 22, 0)],
     selected: (42, 50, 68),
     tab: [(92, 220, 200), (10, 26, 28)],
-    stack: [(150, 130, 255), (92, 150, 255), (92, 220, 200), (250, 200, 92), (255, 140, 110)],
+    stack: [(150, 130, 255), (214, 132, 240), (92, 150, 255), (92, 220, 200), (250, 200, 92), (255, 140, 110)],
 };
 
 const LIGHT: Palette = Palette {
@@ -220,7 +221,7 @@ const LIGHT: Palette = Palette {
     ring: [(255, 196, 60), (60, 40, 0)],
     selected: (226, 232, 242),
     tab: [(0, 122, 116), (255, 255, 255)],
-    stack: [(124, 96, 232), (44, 110, 220), (0, 146, 138), (206, 140, 0), (216, 88, 60)],
+    stack: [(124, 96, 232), (176, 62, 196), (44, 110, 220), (0, 146, 138), (206, 140, 0), (216, 88, 60)],
 };
 
 impl Theme {
@@ -288,11 +289,11 @@ impl Theme {
             tab: fg(palette.dim),
             tab_active: fill(palette.tab).add_modifier(Modifier::BOLD),
             key: fg(palette.accent).add_modifier(Modifier::BOLD),
-            nack: shaded(palette.stack[1]),
+            nack: shaded(palette.stack[2]),
             red: shaded(palette.good),
             lbrr: shaded(palette.lbrr),
             concealed: shaded(palette.warn),
-            late: fg(palette.stack[4]),
+            late: fg(palette.stack[5]),
             lost: fg(palette.bad).add_modifier(Modifier::BOLD),
             stack: palette.stack.map(fg),
             colourful: true,
@@ -329,7 +330,7 @@ impl Theme {
             concealed: fg(Color::Yellow),
             late: fg(Color::Magenta),
             lost: fg(Color::Red).add_modifier(Modifier::BOLD),
-            stack: [Color::Magenta, Color::Blue, Color::Cyan, Color::Yellow, Color::Red].map(fg),
+            stack: [Color::Magenta, Color::LightMagenta, Color::Blue, Color::Cyan, Color::Yellow, Color::Red].map(fg),
             colourful: true,
             wave: Gradient::Flat(fg(Color::Cyan)),
             level: [fg(Color::Cyan), fg(Color::Yellow), fg(Color::Red)],
@@ -365,7 +366,7 @@ impl Theme {
             concealed: plain,
             late: bold,
             lost: bold,
-            stack: [plain; 5],
+            stack: [plain; Stack::PARTS],
             colourful: false,
             wave: Gradient::Flat(plain),
             level: [plain, bold, bold],

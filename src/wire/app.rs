@@ -62,6 +62,8 @@ pub enum Tlv<'a> {
     Recording(bool),
     /// From mouth to wire, 0.1 ms.
     CaptureDelay(u16),
+    /// What of it is the cleaning of the voice, 0.1 ms.
+    ProcessingDelay(u16),
     /// From wire to ear, 0.1 ms.
     PlayoutDelay(u16),
     /// Wants a [`Tlv::Pong`] with the same number.
@@ -90,6 +92,7 @@ mod kind {
     pub(super) const PONG: u8 = 9;
     pub(super) const MEASURE: u8 = 10;
     pub(super) const LEG: u8 = 11;
+    pub(super) const PROCESSING_DELAY: u8 = 12;
 }
 
 impl<'a> Tlv<'a> {
@@ -104,6 +107,7 @@ impl<'a> Tlv<'a> {
             kind::NAME => Some(Self::Name(str::from_utf8(value).map_err(|_| Malformed::Value)?)),
             kind::RECORDING => Some(Self::Recording(reader.u8()? != 0)),
             kind::CAPTURE_DELAY => Some(Self::CaptureDelay(reader.u16()?)),
+            kind::PROCESSING_DELAY => Some(Self::ProcessingDelay(reader.u16()?)),
             kind::PLAYOUT_DELAY => Some(Self::PlayoutDelay(reader.u16()?)),
             kind::PING => Some(Self::Ping(reader.u64()?)),
             kind::PONG => Some(Self::Pong(reader.u64()?)),
@@ -128,6 +132,7 @@ impl<'a> Tlv<'a> {
             Self::Name(name) => field(kind::NAME, bounded(name, NAME_MAX).as_bytes()),
             Self::Recording(on) => field(kind::RECORDING, &[u8::from(*on)]),
             Self::CaptureDelay(delay) => field(kind::CAPTURE_DELAY, &delay.to_be_bytes()),
+            Self::ProcessingDelay(delay) => field(kind::PROCESSING_DELAY, &delay.to_be_bytes()),
             Self::PlayoutDelay(delay) => field(kind::PLAYOUT_DELAY, &delay.to_be_bytes()),
             Self::Ping(number) => field(kind::PING, &number.to_be_bytes()),
             Self::Pong(number) => field(kind::PONG, &number.to_be_bytes()),
@@ -212,13 +217,14 @@ impl<'a> Writer<'a> {
 mod tests {
     use super::*;
 
-    const ALL: [Tlv<'_>; 11] = [
+    const ALL: [Tlv<'_>; 12] = [
         Tlv::State(CallWord::Ringing),
         Tlv::Echo(CallWord::Calling),
         Tlv::Caps(caps::RED | caps::NACK),
         Tlv::Name("Zoë"),
         Tlv::Recording(true),
         Tlv::CaptureDelay(123),
+        Tlv::ProcessingDelay(45),
         Tlv::PlayoutDelay(456),
         Tlv::Ping(1),
         Tlv::Pong(u64::MAX),

@@ -108,6 +108,7 @@ impl Downlink {
         peer.leg.echoed = said.echo.filter(|_| names_us).or(peer.leg.echoed);
         peer.leg.caps = said.caps.unwrap_or(peer.leg.caps);
         peer.capture_delay_ms = said.capture_delay_ms.or(peer.capture_delay_ms);
+        peer.processing_delay_ms = said.processing_delay_ms.or(peer.processing_delay_ms);
         peer.playout_delay_ms = said.playout_delay_ms.or(peer.playout_delay_ms);
         let records = said.recording.filter(|on| via.session.is_some() && peer.is_open() && *on != peer.records);
         peer.records = records.unwrap_or(peer.records);

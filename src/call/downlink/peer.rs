@@ -186,6 +186,8 @@ pub(super) struct Peer {
     /// The peer's clock (middle 32 bits of NTP) as its source last sent it, and when that came.
     pub their_time: Option<(Ssrc, u32, Instant)>,
     pub capture_delay_ms: Option<f32>,
+    /// Part of it.
+    pub processing_delay_ms: Option<f32>,
     pub playout_delay_ms: Option<f32>,
     pub heard_lost_percent: Option<f32>,
     pub measuring: Measuring,
@@ -239,6 +241,7 @@ impl Peer {
             rtt_ms: None,
             their_time: None,
             capture_delay_ms: None,
+            processing_delay_ms: None,
             playout_delay_ms: None,
             heard_lost_percent: None,
             measuring: Measuring::default(),

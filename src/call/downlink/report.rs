@@ -62,6 +62,7 @@ pub(super) struct Author {
     pub name: String,
     pub clock: WallClock,
     pub capture_delay_ms: Option<f32>,
+    pub processing_delay_ms: f32,
     /// What this side can do, of [`app::caps`].
     pub caps: u32,
     /// This side records the call.
@@ -136,6 +137,7 @@ impl Author {
             }
             if let Some(delay) = self.capture_delay_ms {
                 writer.put(Tlv::CaptureDelay(tenths(delay)))?;
+                writer.put(Tlv::ProcessingDelay(tenths(self.processing_delay_ms)))?;
             }
             // Only out of a session: in the clear anybody could answer, or ask.
             if peer.sealing.session.is_some() && peer.sealing.ping != 0 {

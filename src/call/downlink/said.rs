@@ -17,6 +17,7 @@ pub(super) struct Said<'a> {
     pub caps: Option<u32>,
     pub name: Option<&'a str>,
     pub capture_delay_ms: Option<f32>,
+    pub processing_delay_ms: Option<f32>,
     pub playout_delay_ms: Option<f32>,
     /// Believed only out of a session.
     pub recording: Option<bool>,
@@ -81,6 +82,7 @@ fn said(tlvs: app::Tlvs<'_>) -> Said<'_> {
             Tlv::Caps(bits) => said.caps = Some(bits),
             Tlv::Name(name) => said.name = Some(name),
             Tlv::CaptureDelay(tenths) => said.capture_delay_ms = Some(f32::from(tenths) / 10.0),
+            Tlv::ProcessingDelay(tenths) => said.processing_delay_ms = Some(f32::from(tenths) / 10.0),
             Tlv::PlayoutDelay(tenths) => said.playout_delay_ms = Some(f32::from(tenths) / 10.0),
             // Of these only what came out of a session is believed.
             Tlv::Ping(number) => said.ping = number,

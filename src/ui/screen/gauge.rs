@@ -82,11 +82,11 @@ pub fn spark(buf: &mut Buffer, area: Rect, row: u16, values: &[f32], top_min: f3
 }
 
 /// The columns of each part of the stack in a bar `width` wide: by share, every known part at least one, the sum exact.
-pub fn stack_columns(stack: &Stack, width: u16) -> [u16; 5] {
+pub fn stack_columns(stack: &Stack, width: u16) -> [u16; Stack::PARTS] {
     let parts = stack.parts().map(|(_, part)| part.unwrap_or(0.0).max(0.0));
     let total: f32 = parts.iter().sum();
     if total <= 0.0 {
-        return [0; 5];
+        return [0; Stack::PARTS];
     }
     let mut columns = parts.map(|part| ((part / total * f32::from(width)).round() as u16).max(u16::from(part > 0.0)));
     // Rounding and the smallest parts' columns come out of, or go to, the widest part.
@@ -124,11 +124,11 @@ pub fn stack(buf: &mut Buffer, area: Rect, row: u16, stack: &Stack, theme: &Them
 
 /// The parts of a sum over time, one above the other, newest at the right. `columns`: oldest first, NaN: unknown.
 /// The top is the largest sum, at least `top_min`.
-pub fn stacked_area(buf: &mut Buffer, area: Rect, columns: &[[f32; 5]], top_min: f32, theme: &Theme) {
+pub fn stacked_area(buf: &mut Buffer, area: Rect, columns: &[[f32; Stack::PARTS]], top_min: f32, theme: &Theme) {
     if theme.calm {
         return;
     }
-    let sum = |parts: &[f32; 5]| parts.iter().filter(|part| part.is_finite()).sum::<f32>();
+    let sum = |parts: &[f32; Stack::PARTS]| parts.iter().filter(|part| part.is_finite()).sum::<f32>();
     // A little air above the highest.
     let top = columns.iter().map(sum).fold(top_min, f32::max) * 1.1;
     let shown = columns.len().min(usize::from(area.width));
@@ -148,7 +148,7 @@ pub fn stacked_area(buf: &mut Buffer, area: Rect, columns: &[[f32; 5]], top_min:
 }
 
 /// A cell from `base` eighths up: the part at its foot in front, the one that begins inside it behind.
-fn stacked_cell(buf: &mut Buffer, (x, y): (u16, u16), base: u16, ends: [u16; 5], theme: &Theme) {
+fn stacked_cell(buf: &mut Buffer, (x, y): (u16, u16), base: u16, ends: [u16; Stack::PARTS], theme: &Theme) {
     let Some(lower) = ends.iter().position(|end| *end > base) else { return };
     let filled = (ends[lower] - base).min(8);
     let upper = ends.iter().position(|end| *end > ends[lower]).filter(|_| filled < 8);
@@ -169,12 +169,13 @@ mod tests {
 
     #[test]
     fn a_stacks_columns_fill_the_bar_exactly_and_hide_no_part() {
-        let stack = Stack { microphone: Some(5.0), frame: Some(16.5), network: Some(0.1), playout: Some(12.0), card: None };
-        for width in 4..200 {
+        let stack =
+            Stack { microphone: Some(5.0), processing: 8.9, frame: Some(16.5), network: Some(0.1), playout: Some(12.0), card: None };
+        for width in 5..200 {
             let columns = stack_columns(&stack, width);
             assert_eq!(columns.iter().sum::<u16>(), width, "{width}: {columns:?}");
-            assert!(columns[2] >= 1 && columns[4] == 0, "{width}: {columns:?}");
+            assert!(columns[3] >= 1 && columns[5] == 0, "{width}: {columns:?}");
         }
-        assert_eq!(stack_columns(&Stack::default(), 40), [0; 5]);
+        assert_eq!(stack_columns(&Stack::default(), 40), [0; Stack::PARTS]);
     }
 }

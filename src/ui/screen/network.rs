@@ -244,7 +244,9 @@ fn mouth_to_ear(buf: &mut Buffer, area: Rect, peer: &PeerSnapshot, scene: &Scene
 fn legend(buf: &mut Buffer, area: Rect, row: u16, peer: &PeerSnapshot, scene: &Scene) {
     let theme = scene.theme;
     let mut x = 0;
-    for (at, (name, part)) in peer.stack.parts().into_iter().enumerate() {
+    // No cleaning of the voice is the rule, and needs no word.
+    let said = |(_, (name, part)): &(usize, (&str, Option<f32>))| *name != "processing" || part.is_some_and(|ms| ms > 0.0);
+    for (at, (name, part)) in peer.stack.parts().into_iter().enumerate().filter(said) {
         let sign = theme.stack_sign(at).to_string();
         let value = part.map_or("?".into(), |ms| format!("{ms:.1}"));
         x += paint::spans(
