@@ -148,6 +148,10 @@ pub struct Trace {
 }
 
 impl Trace {
+    pub fn mean(&self) -> f64 {
+        self.delays.iter().map(|(_, delay)| f64::from(*delay)).sum::<f64>() / self.delays.len() as f64
+    }
+
     pub fn median(&self) -> f32 {
         self.quantile(0.5)
     }
