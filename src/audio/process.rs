@@ -7,6 +7,7 @@
 //!
 //! High-pass and limiter are always in it, and add no delay. A clean voice passes the others untouched: each joins where it is wanted.
 
+mod echo;
 mod floor;
 mod gain;
 mod high_pass;
@@ -21,11 +22,12 @@ use std::time::Duration;
 use super::Frame;
 use super::limiter::Limiter;
 use crate::units::duration_of;
+use echo::Echo;
 use floor::Floor;
 use gain::Gain;
 use knocks::Knocks;
 use stage::Stage;
-use stages::{Echo, Noise};
+use stages::Noise;
 
 pub use high_pass::HighPass;
 pub use reference::Reference;

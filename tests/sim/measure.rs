@@ -101,7 +101,7 @@ fn what_is_measured_is_the_true_delay_within_two_milliseconds() {
         world.run(SECOND);
         // Spurts begin sooner or later, each way by itself: of sums like theirs the means can be compared, the medians cannot.
         let true_key = f64::midpoint(mean(&truth(&world, 0, 1_920, begin)), mean(&truth(&world, 1, 1_920, begin)));
-        let key_ms = mean(&trials.keyed.iter().flatten().map(|ms| f64::from(*ms)).collect::<Vec<_>>());
+        let key_ms = mean(&trials.keyed.iter().flatten().copied().collect::<Vec<_>>());
         let steady = Summary::of(&trials.steady).expect("some came back");
         let keyed = Summary::of(&trials.keyed).expect("some came back");
         let true_ms = f64::midpoint(there_ms, back_ms);

@@ -1,6 +1,6 @@
 //! Echo cancellation and noise suppression: WebRTC's, from the crate `sonora`. Both allocate; for the sender thread.
 
-use sonora::config::{EchoCanceller, MaxProcessingRate, NoiseSuppression, NoiseSuppressionLevel, Pipeline};
+use sonora::config::{MaxProcessingRate, NoiseSuppression, NoiseSuppressionLevel, Pipeline};
 use sonora::{AudioProcessing, Config, StreamConfig};
 
 use super::stage::Process;
@@ -11,42 +11,7 @@ fn make(config: Config) -> AudioProcessing {
     // The default stops at 32 kHz, and takes away what is above 16.
     let pipeline = Pipeline { maximum_internal_processing_rate: MaxProcessingRate::Rate48kHz, ..Pipeline::default() };
     let stream = StreamConfig::new(SAMPLE_RATE, 1);
-    AudioProcessing::builder().config(Config { pipeline, ..config }).capture_config(stream).render_config(stream).build()
-}
-
-/// What comes back from the loudspeaker into the microphone is taken out (AEC3).
-pub struct Echo {
-    canceller: AudioProcessing,
-    scratch: Frame,
-}
-
-impl Echo {
-    #[must_use]
-    pub fn new() -> Self {
-        let config = Config { echo_canceller: Some(EchoCanceller::default()), ..Config::default() };
-        Self { canceller: make(config), scratch: SILENT_FRAME }
-    }
-}
-
-impl Default for Echo {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
-impl Process for Echo {
-    const DELAY_SAMPLES: usize = 428;
-
-    fn process(&mut self, frame: &mut Frame, far: Option<&Frame>) {
-        // A broken sample would stay in the filter for good.
-        let played = far.filter(|far| far.iter().all(|sample| sample.is_finite())).unwrap_or(&SILENT_FRAME);
-        let _ = self.canceller.process_render_f32(&[played], &mut [&mut self.scratch]);
-        // Nothing is told of it, which has to be said with each frame: the delay that is left is found by itself.
-        let _ = self.canceller.set_stream_delay_ms(0);
-        if self.canceller.process_capture_f32(&[frame], &mut [&mut self.scratch]).is_ok() {
-            frame.copy_from_slice(&self.scratch);
-        }
-    }
+    AudioProcessing::builder().config(Config { pipeline, ..config }).capture_config(stream).build()
 }
 
 /// What goes on behind a voice is made quieter: by up to 18 dB, what does not change most of all.
@@ -81,6 +46,7 @@ impl Process for Noise {
 
 #[cfg(test)]
 mod tests {
+    use super::super::echo::Echo;
     use super::*;
     use crate::audio::process::testing::white;
 
