@@ -1,3 +1,5 @@
+//! What mute, lease and unmute promise.
+
 use super::*;
 
 #[test]
