@@ -82,13 +82,21 @@ pub(super) struct Width {
     cuts: u8,
     /// The round trip at the first of them.
     cut_rtt_ms: f32,
-    /// Since when less is tried because of losses, and what they were.
-    trial: Option<(Instant, f32)>,
+    trial: Option<Trial>,
     no_trial_until: Option<Instant>,
     good_for: Duration,
     probe_after: Duration,
     /// When the last step up was, and the losses then.
     probed: Option<(Instant, f32)>,
+}
+
+/// Less is tried because of losses.
+#[derive(Clone, Copy, Debug)]
+struct Trial {
+    since: Instant,
+    /// Bit/s that were sent before, and the share of them that was lost: the first reports after the cut are still about those.
+    rate: f32,
+    loss: f32,
 }
 
 impl Width {
@@ -128,12 +136,14 @@ impl Width {
             if may_cut {
                 self.cut_for_queue(now, rate.min(sample.wish), sample.loss);
             }
-        } else if let Some((at, before)) = self.trial {
-            if now.saturating_duration_since(at) > SHOWS {
-                self.judge_trial(now, before);
+        } else if let Some(trial) = &mut self.trial {
+            trial.loss = trial.loss.max(self.loss);
+            if now.saturating_duration_since(trial.since) > SHOWS {
+                let trial = *trial;
+                self.judge(now, &trial, rate);
             }
         } else if self.terrible > AGREE && sample.loss > TERRIBLE && may_cut && self.no_trial_until.is_none_or(|until| now >= until) {
-            self.trial = Some((now, self.loss.min(sample.loss)));
+            self.trial = Some(Trial { since: now, rate, loss: self.loss.min(sample.loss) });
             self.cut_to(now, rate * (1.0 - self.loss) * SHARE);
         } else if self.probed.is_some_and(|(_, before)| self.loss > before + WORSE) && self.budget.is_some() {
             self.fail();
@@ -193,7 +203,7 @@ impl Width {
         let carries = rate * (1.0 - self.loss) * SHARE;
         self.cuts += 1;
         // Where much is lost, that must show for it.
-        self.trial = (self.loss > FULL_LOSS).then_some((now, self.loss.min(loss)));
+        self.trial = (self.loss > FULL_LOSS).then_some(Trial { since: now, rate, loss: self.loss.min(loss) });
         self.cut_to(now, carries.min(self.budget.unwrap_or(rate) * CUT));
     }
 
@@ -208,11 +218,17 @@ impl Width {
         self.probe_after = (self.probe_after * 2).clamp(PROBE_AFTER_CUT, PROBE_AFTER_MAX);
     }
 
-    fn judge_trial(&mut self, now: Instant, before: f32) {
+    /// A way that is too narrow carries as much as before of the less that is sent; losses that come whatever we send stay as they were.
+    fn judge(&mut self, now: Instant, trial: &Trial, rate: f32) {
         self.trial = None;
-        if self.loss > before / 2.0 {
-            // They come whatever we send.
+        let carries = trial.rate * (1.0 - trial.loss);
+        let narrow = (1.0 - carries / rate).clamp(0.0, trial.loss);
+        if self.loss > (trial.loss + narrow) / 2.0 {
             (self.budget, self.no_trial_until) = (None, Some(now + TRIAL_PAUSE));
+        } else if self.loss > FULL_LOSS && self.budget.is_some_and(|budget| budget > LEAST) {
+            // Not by enough yet.
+            self.trial = Some(Trial { since: now, rate, loss: self.loss });
+            self.cut_to(now, rate * (1.0 - self.loss) * SHARE);
         }
     }
 
