@@ -64,7 +64,8 @@ impl Limiter {
         let slope = (target - self.gain) / (first + 1) as f32;
         for (n, sample) in samples.iter_mut().enumerate() {
             let gain = if n < first { self.gain + slope * (n + 1) as f32 } else { target };
-            *sample *= gain;
+            // Rounding may bring it a bit above.
+            *sample = (*sample * gain).clamp(-CEILING, CEILING);
         }
         self.gain = target;
     }
