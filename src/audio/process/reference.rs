@@ -1,12 +1,12 @@
 //! What the loudspeaker plays, laid beside what the microphone hears: two cards, two clocks, one time. Pure.
 //!
 //! The playback side says when each frame leaves the loudspeaker, the capture side when its own was in the air; both are out by
-//! a few ms from one to the next. So the place to read from is steered: slowly, by a sample at a time, which also follows two
-//! cards that drift; and by a jump only where it is out by far.
+//! a few ms from one to the next, and a canceller hears each step between them. So what is read goes on evenly, at one rate where one
+//! card does both; two cards that drift are followed once that is more than chance, and a jump is made only where it is out by far.
 
 use std::time::{Duration, Instant};
 
-use crate::audio::{Frame, SILENT_FRAME};
+use crate::audio::Frame;
 use crate::units::{FRAME_SAMPLES, SAMPLE_RATE, duration_of};
 
 /// What is kept: 1.37 s.
@@ -19,11 +19,9 @@ const SPARE: f64 = 480.0;
 const SPARE_MAX: f64 = 1_920.0;
 /// So many frames that come too late ask for more.
 const MISSES: u32 = 3;
-/// How much of the way to the newest error the mean one goes with each frame: 0.5 s.
-const SMOOTH: f64 = 1.0 / 50.0;
-/// The loop that follows it, critically damped, in 2 s: by the error and, for cards that drift, by its sum.
-const BY_ERROR: f64 = 1.0 / 200.0;
-const BY_SUM: f64 = BY_ERROR * BY_ERROR / 4.0;
+/// An error of 4 ms is no matter; what is beyond goes within 4 s.
+const NO_MATTER: f64 = 192.0;
+const BY_ERROR: f64 = 1.0 / 400.0;
 /// Cards differ by no more, samples a frame: 1,000 ppm.
 const DRIFT_MAX: f64 = 0.48;
 /// An error that is worth a jump, if it lasts for so many frames.
@@ -37,14 +35,13 @@ pub struct Reference {
     written: u64,
     end: Option<Instant>,
     /// Where to read next, once it is known; and how much before its time that is, samples.
-    read: Option<u64>,
+    read: Option<f64>,
     lead: f64,
     spare: f64,
     misses: u32,
-    /// The mean error, the drift found, and what is to be slipped, samples.
-    error: f64,
-    drift: f64,
-    owed: f64,
+    /// How the error grows, where nothing is done about it: the two cards' drift. And what has been done, samples.
+    trend: Trend,
+    followed: f64,
     astray: u32,
 }
 
@@ -58,9 +55,8 @@ impl Default for Reference {
             lead: 0.0,
             spare: SPARE,
             misses: 0,
-            error: 0.0,
-            drift: 0.0,
-            owed: 0.0,
+            trend: Trend::default(),
+            followed: 0.0,
             astray: 0,
         }
     }
@@ -86,34 +82,32 @@ impl Reference {
             if ideal + self.lead < 0.0 || self.lead > room {
                 return None;
             }
-            (self.error, self.drift, self.owed, self.astray) = (0.0, 0.0, 0.0, 0);
-            self.read = Some((ideal + self.lead) as u64);
+            (self.trend, self.followed, self.astray) = (Trend::default(), 0.0, 0);
+            self.read = Some((ideal + self.lead).floor());
             return self.take(captured);
         };
-        let error = ideal + self.lead - read as f64;
-        self.error += (error.clamp(-JUMP, JUMP) - self.error) * SMOOTH;
+        let error = ideal + self.lead - read;
         self.astray = if error.abs() > JUMP { self.astray + 1 } else { 0 };
         if self.astray > JUMP_AFTER {
             self.read = None;
             return self.take(captured);
         }
-        self.drift = (self.drift + self.error * BY_SUM).clamp(-DRIFT_MAX, DRIFT_MAX);
-        self.owed += self.drift + self.error * BY_ERROR;
-        let slip = if self.owed.abs() >= 1.0 { self.owed.signum() } else { 0.0 };
-        let length = FRAME_SAMPLES as u64 + 1;
-        if read + length > self.written || self.written - read > KEPT as u64 {
+        self.trend.push(error.clamp(-JUMP, JUMP) + self.followed);
+        let (mean, growth) = self.trend.line();
+        let left = mean - self.followed;
+        let step = growth.clamp(-DRIFT_MAX, DRIFT_MAX) + (left - left.clamp(-NO_MATTER, NO_MATTER)) * BY_ERROR;
+        self.followed += step;
+        let next = read + FRAME_SAMPLES as f64 + step;
+        self.read = Some(next);
+        if next + 3.0 > self.written as f64 || self.written as f64 - read > (KEPT - 4) as f64 || read < 1.0 {
             // The loudspeaker's side is late, or stands still: its time goes on all the same.
-            self.read = Some(read + FRAME_SAMPLES as u64);
             self.misses += 1;
             if self.misses >= MISSES {
                 (self.read, self.misses, self.spare) = (None, 0, (self.spare + SPARE).min(SPARE_MAX));
             }
             return None;
         }
-        let next = (read as i64 + FRAME_SAMPLES as i64 + slip as i64) as u64;
-        self.owed -= slip;
-        self.read = Some(next);
-        Some(self.stretched(read, (next - read) as usize))
+        Some(self.between(read, next))
     }
 
     /// Where the sample lies that left the loudspeaker at `at`.
@@ -125,19 +119,59 @@ impl Reference {
         (place >= 0.0 && back < KEPT as f64 / 2.0).then_some(place)
     }
 
-    /// `length` samples from `from` on, as a frame: a sample more or less is spread over it.
-    fn stretched(&self, from: u64, length: usize) -> Frame {
-        let at = |n: usize| self.samples[(from as usize + n) % KEPT];
-        if length == FRAME_SAMPLES {
-            return std::array::from_fn(at);
+    /// The samples from `from` to `to`, as a frame: cubic interpolation (Catmull and Rom) where they lie between others.
+    fn between(&self, from: f64, to: f64) -> Frame {
+        let at = |n: usize| self.samples[n % KEPT];
+        let step = (to - from) / FRAME_SAMPLES as f64;
+        std::array::from_fn(|n| {
+            let place = from + n as f64 * step;
+            let (whole, t) = (place as usize, place.fract() as f32);
+            let (before, this, next, after) = (at(whole - 1), at(whole), at(whole + 1), at(whole + 2));
+            let (bend, rise) = (2.0 * before - 5.0 * this + 4.0 * next - after, 3.0 * (this - next) + after - before);
+            this + 0.5 * t * (next - before + t * (bend + t * rise))
+        })
+    }
+}
+
+/// How much of the past is forgotten with each frame: 60 s.
+const FORGETS: f64 = 1.0 / 6_000.0;
+/// A growth below so many times what chance makes of it is none.
+const CHANCE: f64 = 4.0;
+
+/// The line through errors that come each frame, the last at 0: by least squares.
+#[derive(Debug, Default)]
+struct Trend {
+    /// Sums, forgetting, of 1, the time (frames), its square; the error, its square, and both together.
+    ones: f64,
+    times: f64,
+    squares: f64,
+    errors: f64,
+    error_squares: f64,
+    both: f64,
+}
+
+impl Trend {
+    fn push(&mut self, error: f64) {
+        let keep = 1.0 - FORGETS;
+        self.squares = keep * (self.squares - 2.0 * self.times + self.ones);
+        self.times = keep * (self.times - self.ones);
+        self.both = keep * (self.both - self.errors);
+        self.ones = keep * self.ones + 1.0;
+        self.errors = keep * self.errors + error;
+        self.error_squares = keep * self.error_squares + error * error;
+    }
+
+    /// The error now, and by how much it grows with each frame for sure: of what is found, that which chance does not explain.
+    fn line(&self) -> (f64, f64) {
+        let spread = self.ones * self.squares - self.times * self.times;
+        if self.ones < 50.0 || spread <= 0.0 {
+            return (self.errors / self.ones.max(1.0), 0.0);
         }
-        let mut frame = SILENT_FRAME;
-        for (n, sample) in frame.iter_mut().enumerate() {
-            let place = n as f32 * length as f32 / FRAME_SAMPLES as f32;
-            let (whole, part) = (place as usize, place.fract());
-            *sample = at(whole) + (at(whole + 1) - at(whole)) * part;
-        }
-        frame
+        let growth = (self.ones * self.both - self.times * self.errors) / spread;
+        let now = (self.errors - growth * self.times) / self.ones;
+        let variance = ((self.error_squares - now * self.errors - growth * self.both) / self.ones).max(0.0);
+        let chance = CHANCE * (variance * self.ones / spread).sqrt();
+        (now, growth.signum() * (growth.abs() - chance).max(0.0))
     }
 }
 
@@ -167,6 +201,10 @@ mod tests {
             let captured = start + Duration::from_secs_f64(begins / 48_000.0) + late();
             let Some(read) = reference.take(captured) else { continue };
             let shown = f64::from(read[0]) * 1e6;
+            if !(5.0..999_995.0).contains(&shown) {
+                // Where the ramp falls.
+                continue;
+            }
             let ideal = begins / (1.0 + ppm * 1e-6);
             let off = (shown - ideal).rem_euclid(1e6);
             let off = if off > 5e5 { off - 1e6 } else { off };
