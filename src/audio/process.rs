@@ -9,10 +9,13 @@
 
 mod echo;
 mod floor;
+mod fourier;
 mod gain;
 mod high_pass;
 mod knocks;
+mod linear;
 mod reference;
+mod residual;
 mod stage;
 mod stages;
 

@@ -1,102 +1,40 @@
-//! Echo cancellation: WebRTC's AEC3, from the crate `sonora-aec3`, in the three bands it works in. Allocates; for the sender thread.
+//! Echo cancellation: what the loudspeaker plays is taken out of what the microphone hears. Allocates when it is made.
+//!
+//! Below 8 kHz, where nearly all of a voice is, by a filter that knows the room ([`Linear`]); what that leaves, and what is above, by how
+//! much of it can be the echo ([`Residual`]). The bands are WebRTC's, from the crate `sonora`, but not its canceller, AEC3: where both sides
+//! speak at once, little of the own voice was left of it (README has figures).
 
 use sonora::three_band_filter_bank::ThreeBandFilterBank;
-use sonora_aec3::block::Block;
-use sonora_aec3::block_framer::BlockFramer;
-use sonora_aec3::block_processor::BlockProcessor;
-use sonora_aec3::config::EchoCanceller3Config;
-use sonora_aec3::frame_blocker::FrameBlocker;
 
+use super::linear::{BLOCK, Linear};
+use super::residual::Residual;
 use super::stage::Process;
 use crate::audio::{Frame, SILENT_FRAME};
-use crate::units::{FRAME_SAMPLES, SAMPLE_RATE};
 
 const BANDS: usize = 3;
-const BAND_SAMPLES: usize = FRAME_SAMPLES / BANDS;
-/// A frame is handed over in halves.
-const HALF: usize = BAND_SAMPLES / 2;
-/// Full scale in the canceller, which counts in samples of 16 bit; and what counts as clipped there.
+/// Full scale in both, which count in samples of 16 bit.
 const SCALE: f32 = 32_768.0;
-const CLIPPED: f32 = 32_700.0 / SCALE;
-
-type Split = [[f32; BAND_SAMPLES]; BANDS];
+/// No sample is louder, linear.
+const LOUDEST: f32 = 8.0;
 
 /// What comes back from the loudspeaker into the microphone is taken out.
 pub struct Echo {
-    processor: BlockProcessor,
     far_bank: ThreeBandFilterBank,
     near_bank: ThreeBandFilterBank,
-    far_blocks: FrameBlocker,
-    near_blocks: FrameBlocker,
-    cleaned: BlockFramer,
-    block: Block,
-    half: Vec<Vec<Vec<f32>>>,
+    linear: Linear,
+    residual: Residual<{ BANDS - 1 }>,
 }
 
 impl Echo {
     #[must_use]
     pub fn new() -> Self {
         Self {
-            processor: BlockProcessor::new(&tuned(), SAMPLE_RATE as usize, 1, 1),
             far_bank: ThreeBandFilterBank::new(),
             near_bank: ThreeBandFilterBank::new(),
-            far_blocks: FrameBlocker::new(BANDS, 1),
-            near_blocks: FrameBlocker::new(BANDS, 1),
-            cleaned: BlockFramer::new(BANDS, 1),
-            block: Block::new(BANDS, 1),
-            half: vec![vec![vec![0.0; HALF]]; BANDS],
+            linear: Linear::new(),
+            residual: Residual::new(),
         }
     }
-
-    fn push_far(&mut self, far: &Frame) {
-        let mut split: Split = [[0.0; BAND_SAMPLES]; BANDS];
-        self.far_bank.analysis(&far.map(|sample| sample * SCALE), &mut split);
-        for part in 0..2 {
-            self.far_blocks.insert_sub_frame_and_extract_block(&halves(&split, part), &mut self.block);
-            self.processor.buffer_render(&self.block);
-        }
-        if self.far_blocks.is_block_available() {
-            self.far_blocks.extract_block(&mut self.block);
-            self.processor.buffer_render(&self.block);
-        }
-    }
-
-    fn clean(&mut self, frame: &mut Frame) {
-        let clipped = frame.iter().any(|sample| sample.abs() >= CLIPPED);
-        let mut split: Split = [[0.0; BAND_SAMPLES]; BANDS];
-        self.near_bank.analysis(&frame.map(|sample| sample * SCALE), &mut split);
-        for part in 0..2 {
-            self.near_blocks.insert_sub_frame_and_extract_block(&halves(&split, part), &mut self.block);
-            self.processor.process_capture(false, clipped, None, &mut self.block);
-            self.cleaned.insert_block_and_extract_sub_frame(&self.block, &mut self.half);
-            for (band, half) in split.iter_mut().zip(&self.half) {
-                band[part * HALF..(part + 1) * HALF].copy_from_slice(&half[0]);
-            }
-        }
-        if self.near_blocks.is_block_available() {
-            self.near_blocks.extract_block(&mut self.block);
-            self.processor.process_capture(false, clipped, None, &mut self.block);
-            self.cleaned.insert_block(&self.block);
-        }
-        self.near_bank.synthesis(&split, frame);
-        frame.iter_mut().for_each(|sample| *sample /= SCALE);
-    }
-}
-
-/// Half of a split frame, as the canceller takes it: `[band][channel]`.
-fn halves(split: &Split, part: usize) -> Vec<Vec<&[f32]>> {
-    split.iter().map(|band| vec![&band[part * HALF..(part + 1) * HALF]]).collect()
-}
-
-/// As it comes, but more careful. A reverberation that outlasts its filter is taken for somebody who speaks here, now and then, and
-/// let through for half a second: so it trusts its filter less (`erle`), and takes longer to believe in a voice of ours, and less
-/// long to doubt it. That costs a voice under which the far end speaks too a tenth of PESQ (README has both).
-fn tuned() -> EchoCanceller3Config {
-    let mut config = EchoCanceller3Config::default();
-    (config.erle.max_l, config.erle.max_h) = (3.0, 1.4);
-    let voice = &mut config.suppressor.dominant_nearend_detection;
-    (voice.trigger_threshold, voice.hold_duration) = (16, 25);
-    config
 }
 
 impl Default for Echo {
@@ -106,12 +44,24 @@ impl Default for Echo {
 }
 
 impl Process for Echo {
-    const DELAY_SAMPLES: usize = 428;
+    const DELAY_SAMPLES: usize = 286;
 
     fn process(&mut self, frame: &mut Frame, far: Option<&Frame>) {
-        // A broken sample would stay in the filter for good.
-        let played = far.filter(|far| far.iter().all(|sample| sample.is_finite())).unwrap_or(&SILENT_FRAME);
-        self.push_far(played);
-        self.clean(frame);
+        // What no sound can be would stay in the filter for good.
+        let is_sound = |frame: &Frame| frame.iter().all(|sample| sample.abs() <= LOUDEST);
+        let played = far.filter(|far| is_sound(far)).unwrap_or(&SILENT_FRAME);
+        frame.iter_mut().for_each(|sample| *sample = sample.clamp(-LOUDEST, LOUDEST));
+        let split = |bank: &mut ThreeBandFilterBank, frame: &Frame| {
+            let mut bands = [[0.0; BLOCK]; BANDS];
+            bank.analysis(&frame.map(|sample| sample * SCALE), &mut bands);
+            bands
+        };
+        let far = split(&mut self.far_bank, played);
+        let mut near = split(&mut self.near_bank, frame);
+        let [low, upper @ ..] = &mut near;
+        let left = self.linear.process(&far[0], low);
+        self.residual.process(low, upper, &left);
+        self.near_bank.synthesis(&near, frame);
+        frame.iter_mut().for_each(|sample| *sample /= SCALE);
     }
 }
