@@ -23,6 +23,7 @@ mod steps;
 mod stretch;
 #[cfg(test)]
 mod tests;
+mod unquiet;
 
 use std::time::Instant;
 

@@ -6,16 +6,19 @@
 
 use super::Why;
 use super::drift::Slope;
+use super::unquiet::Unquiet;
 
 /// One bin: 0.25 ms. All of them: 1.024 s. (Samples at 48 kHz, as everything here.)
-const BIN: f64 = 12.0;
-const BINS: usize = 4_096;
+pub(super) const BIN: f64 = 12.0;
+pub(super) const BINS: usize = 4_096;
 /// Where the low end of the offsets is kept in the frame: 256 ms above its bottom.
 const HOME: f64 = 12_288.0;
 /// Forgetting: a packet counts 1/e of its weight after 6 s of voice.
 const MEMORY: f64 = 6.0 * 48_000.0;
 /// Share of packets that may come after the target: one of all that is remembered, and a little.
 const LATE_SHARE: f64 = 0.002;
+/// So many of them say that it got worse, where it was unquiet before.
+const WORSE_SHARE: f64 = 0.02;
 /// Peaks older than this many windows of half a second are forgotten altogether: the target falls within 4 s.
 const RECENT: usize = 8;
 const WINDOW: f64 = 24_000.0;
@@ -108,6 +111,7 @@ pub(super) struct DelayControl {
     recent_at: usize,
     /// The same without what was waited for only to be repaired.
     held_up: [f64; RECENT],
+    unquiet: Unquiet,
     caution: f64,
     /// The frame has yet to be put to this stream: the fastest packet so far of its first burst.
     fresh: Option<f64>,
@@ -138,6 +142,7 @@ impl DelayControl {
             recent: [f64::NEG_INFINITY; RECENT],
             recent_at: 0,
             held_up: [f64::NEG_INFINITY; RECENT],
+            unquiet: Unquiet::new(),
             caution: CAUTION,
             fresh: Some(f64::INFINITY),
             burst: true,
@@ -156,6 +161,7 @@ impl DelayControl {
         self.pending = None;
         self.repaired_at = f64::NEG_INFINITY;
         self.drift.restart();
+        self.unquiet.clear();
         self.close_window(self.last_at);
     }
 
@@ -280,6 +286,7 @@ impl DelayControl {
         self.old_path = (arrival.at - delta + SHIFT_MIN, self.low - delta / 2.0);
         self.close_window(arrival.at);
         self.past = [Window::EMPTY; 2];
+        self.unquiet.clear();
     }
 
     fn settle_pending(&mut self) {
@@ -305,6 +312,7 @@ impl DelayControl {
         self.outage = y > self.low + OUTAGE || (self.outage && gap < arrival.span / 2.0);
         if !self.outage && (0.0..BINS as f64 * BIN).contains(&y) {
             self.add(y, arrival.span);
+            self.unquiet.add(y, arrival.at - arrival.offset, arrival.span);
             if self.drift.add(arrival.at, arrival.offset) {
                 self.origin = self.bottom(arrival.at);
                 (self.origin_at, self.slope) = (arrival.at, self.drift.slope());
@@ -317,7 +325,11 @@ impl DelayControl {
         let repairs = arrival.at - self.repaired_at < REPAIRS;
         let comfort = self.low + if repairs { COMFORT_REPAIRS } else { COMFORT };
         let eased = (self.high - arrival.span * EASE).min(comfort);
-        self.high = self.find_high().max(eased);
+        let high = match self.unquiet.high() {
+            Some(high) => high.max(self.find_high(WORSE_SHARE)),
+            None => self.find_high(LATE_SHARE),
+        };
+        self.high = high.max(eased);
     }
 
     fn add(&mut self, y: f64, span: f64) {
@@ -357,13 +369,14 @@ impl DelayControl {
         self.low
     }
 
-    fn find_high(&self) -> f64 {
+    /// Above it lies `share` of what is remembered, and no recent peak.
+    fn find_high(&self, share: f64) -> f64 {
         let peak = self.recent.iter().copied().fold(f64::NEG_INFINITY, f64::max);
         if !peak.is_finite() {
             return self.high;
         }
         let top = ((peak / BIN) as usize).min(BINS - 1);
-        let want = self.total * LATE_SHARE * f64::from(self.weight);
+        let want = self.total * share * f64::from(self.weight);
         // What lies above the recent peak counts as late too, though it is about to be forgotten.
         let mut sum = 0.0;
         for n in (0..=top).rev() {
@@ -391,6 +404,7 @@ impl DelayControl {
             // The way became longer little by little. Before all of it counts as an outage:
             self.origin += self.window.min - self.low;
             (self.outage, self.past) = (false, [Window::EMPTY; 2]);
+            self.unquiet.clear();
         }
         self.low = self.quantile(0.05).min(self.high);
         self.recenter();
@@ -402,6 +416,7 @@ impl DelayControl {
         let is_new = |y: f64| if delta > 0.0 { y > middle } else { y < middle };
         self.origin += delta;
         self.drift.shift(delta);
+        self.unquiet.clear();
         let bins = (delta / BIN).round() as i64;
         for window in [&mut self.window, &mut self.past[0]] {
             for (bin, weight) in &mut window.added[..window.added_len] {
@@ -429,6 +444,7 @@ impl DelayControl {
 
     fn close_window(&mut self, at: f64) {
         if self.window.count > 0 {
+            self.unquiet.close_window(self.held_up[self.recent_at], self.low);
             self.recent_at = (self.recent_at + 1) % RECENT;
             self.recent[self.recent_at] = f64::NEG_INFINITY;
             self.held_up[self.recent_at] = f64::NEG_INFINITY;
@@ -452,6 +468,7 @@ impl DelayControl {
             self.bins[..by.min(BINS)].fill(0.0);
         }
         let delta = bins as f64 * BIN;
+        self.unquiet.clear();
         self.origin += delta;
         self.low -= delta;
         self.high -= delta;

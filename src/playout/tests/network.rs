@@ -242,3 +242,29 @@ fn a_card_that_asks_in_bursts_is_served() {
     assert!(sim.concealed_percent() < 0.2, "{}", sim.concealed_percent());
     assert!(sim.trace.median() < 25.0, "{}", sim.trace.median());
 }
+
+#[test]
+fn where_stalls_come_all_the_time_the_delay_stands_still_and_the_calm_ends_it() {
+    for seed in 1..=3 {
+        // Air that many share: five times a second all waits, for 10 ms or for 100, and then comes at once.
+        let (mut until, mut next) = (0.0f64, 1.0f64);
+        let mut sim = Sim::new(seed, move |dice, at| {
+            if at >= next && at < 60.0 {
+                until = next + (0.01 * (1.0 - dice.even()).powf(-1.0 / 1.5)).min(0.1);
+                next = until - (1.0 - dice.even()).ln() / 6.0;
+            }
+            Some(0.01 + (until - at).max(0.0) + 0.000_4 * dice.even())
+        });
+        sim.run(20.0);
+        sim.measure_anew();
+        sim.run(40.0);
+        sim.report("stalls");
+        let (low, high) = (sim.trace.quantile(0.05), sim.trace.quantile(0.95));
+        assert!(high - low < 45.0, "seed {seed}: {low} to {high} ms");
+        assert!(sim.concealed_percent() < 0.5, "seed {seed}: {}", sim.concealed_percent());
+        sim.run(5.0);
+        sim.measure_anew();
+        sim.run(1.0);
+        assert!(sim.trace.median() < COMFORT_MS + 16.0, "seed {seed}: {}", sim.trace.median());
+    }
+}
