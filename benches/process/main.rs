@@ -64,7 +64,7 @@ fn echo(_keep: Option<&Path>) {
 fn talk(keep: Option<&Path>) {
     println!("both speak, 30 s: level of the own voice that is left, dB\n\n| room, echo below the own voice | left |\n|---|---|");
     for (name, room) in ROOMS {
-        for below in [6.0, 12.0] {
+        for below in [6.0, 12.0, 24.0] {
             let desk = Desk { room: Some(room), delay_ms: 60, echo_db: -24.0 - below, own_db: Some(-24.0), ..Desk::new(30) };
             let (heard, bare) = (desk.run(), Desk { cancels: false, ..desk }.run());
             println!("| {name}, {below} dB | {:+.1} |", level(&heard.left[3 * SECOND..]) - level(&heard.own[3 * SECOND..]));
