@@ -14,23 +14,21 @@ pub const BINS: usize = BLOCK + 1;
 const PARTS: usize = 40;
 /// How unsure it is at first of each part, beside how loud the microphone is beside the loudspeaker; told from so many blocks in which
 /// that plays.
-const UNSURE: f32 = 0.02;
+const UNSURE: f32 = 0.001;
 const YOUNG: u32 = 100;
 /// A microphone so much quieter than the loudspeaker is off, energy: 50 dB.
 const OFF: f32 = 1e-5;
-/// A room gets louder by so much at once, power.
-const LOUDER_MAX: f32 = 100.0;
+/// A room gets louder by so much at once, linear.
+const LOUDER_MAX: f32 = 4.0;
 /// A loudspeaker below this power plays nothing: -60 dBFS.
 const PLAYS: f32 = 1_000.0;
 /// How much of the room is another one 10 ms later.
 const CHANGES: f32 = 1e-3;
 /// The weight of the past in what it knows of everything else in the microphone.
 const SMOOTH: f32 = 0.5;
-/// How fast it forgets what was left of late, and how alike (a correlation, squared) that and the echo must be for the room to be another
-/// one, or the same and louder than it was ever thought to be.
+/// How fast it forgets what was left of late, and how alike (a correlation, squared) that and the echo must be for that to be wrong.
 const FORGETS: f32 = 0.07;
 const ALIKE: f32 = 0.25;
-const THE_SAME: f32 = 0.8;
 /// Parts whose end is cut in each block, in turn: what a circular convolution adds to them.
 const CUT: usize = 2;
 /// Power below which there is nothing to learn from, full scale being 32,768.
@@ -118,7 +116,7 @@ impl Linear {
         }
         self.learn(&error, &gain);
         self.cut();
-        self.doubt_again(near, &taken);
+        self.set_right(near, &taken);
         Left { echo: taken, expected: expected.map(|power| 0.5 * power) }
     }
 
@@ -130,35 +128,29 @@ impl Linear {
         }
         self.heard = (self.heard.0 + played, self.heard.1 + heard);
         self.young -= u32::from(played > PLAYS * BLOCK as f32);
-        self.doubt_more(UNSURE * self.heard.1 / self.heard.0, 2.0);
+        let doubt = UNSURE * self.heard.1 / self.heard.0;
+        if doubt > 2.0 * self.doubt {
+            self.doubt = doubt;
+            self.parts.iter_mut().flat_map(|part| &mut part.unsure).for_each(|unsure| *unsure = unsure.max(doubt));
+        }
     }
 
-    /// What is left has nothing in common with the echo taken out, unless that is another one by now: somebody turned the volume, or moved.
-    fn doubt_again(&mut self, near: &[f32; BLOCK], taken: &[f32; BLOCK]) {
+    /// What is left has nothing in common with the echo taken out, unless that is too loud or not loud enough: somebody turned the volume,
+    /// or moved, or a voice here was taken for an echo. Both in common say by how much: least squares.
+    fn set_right(&mut self, near: &[f32; BLOCK], taken: &[f32; BLOCK]) {
         let smooth = |mean: &mut f32, now: f32| *mean += (now - *mean) * FORGETS;
         smooth(&mut self.left, product(near, near));
         smooth(&mut self.taken, product(taken, taken));
         smooth(&mut self.common, product(near, taken));
         let alike = self.common.powi(2) / (self.left * self.taken).max(1.0);
         if self.taken > NOTHING * BLOCK as f32 && alike > ALIKE {
-            let times = (self.common / self.taken).powi(2);
-            self.be_unsure(self.doubt * times.min(1.0));
-            if alike > THE_SAME {
-                self.doubt_more((self.doubt * times.min(LOUDER_MAX)).min(1.0), 1.0);
+            let gain = (1.0 + self.common / self.taken).clamp(0.0, LOUDER_MAX);
+            for part in &mut self.parts {
+                part.weights.re.iter_mut().chain(&mut part.weights.im).for_each(|weight| *weight *= gain);
+                part.unsure.iter_mut().for_each(|unsure| *unsure = (*unsure * gain * gain).max(self.doubt));
             }
             (self.left, self.taken, self.common) = (0.0, 0.0, 0.0);
         }
-    }
-
-    fn doubt_more(&mut self, doubt: f32, times: f32) {
-        if doubt > times * self.doubt {
-            self.doubt = doubt;
-            self.be_unsure(doubt);
-        }
-    }
-
-    fn be_unsure(&mut self, doubt: f32) {
-        self.parts.iter_mut().flat_map(|part| &mut part.unsure).for_each(|unsure| *unsure = unsure.max(doubt));
     }
 
     fn push(&mut self, far: &[f32; BLOCK]) {

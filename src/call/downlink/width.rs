@@ -222,7 +222,7 @@ impl Width {
     fn judge(&mut self, now: Instant, trial: &Trial, rate: f32) {
         self.trial = None;
         let carries = trial.rate * (1.0 - trial.loss);
-        let narrow = (1.0 - carries / rate).clamp(0.0, trial.loss);
+        let narrow = (1.0 - carries / rate).clamp(0.0, 0.8 * trial.loss);
         if self.loss > (trial.loss + narrow) / 2.0 {
             (self.budget, self.no_trial_until) = (None, Some(now + TRIAL_PAUSE));
         } else if self.loss > FULL_LOSS && self.budget.is_some_and(|budget| budget > LEAST) {
