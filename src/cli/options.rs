@@ -169,7 +169,7 @@ pub struct Options {
     no_allow_unsealed: bool,
     /// Sealed calls send all the time, in datagrams of one length: neither pauses nor lengths tell who talks
     ///
-    /// About 235 kbit/s each way and peer, headers included, as long as the call lasts, with the default --bitrate and --frame; lower ones cost less. Each
+    /// About 285 kbit/s each way and peer, headers included, as long as the call lasts, with the default --bitrate and --frame; lower ones cost less. Each
     /// side hides only itself, so give it on both. What is sent while nobody is on air is filler, never the microphone's sound.
     #[arg(long, help_heading = "Call", overrides_with = "no_private")]
     private: bool,
