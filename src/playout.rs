@@ -15,6 +15,7 @@ mod counters;
 mod delay;
 mod drift;
 mod given;
+mod histogram;
 mod intake;
 mod line;
 mod packet;

@@ -6,11 +6,9 @@
 
 use super::Why;
 use super::drift::Slope;
+use super::histogram::{BIN, BINS, Histogram};
 use super::unquiet::Unquiet;
 
-/// One bin: 0.25 ms. All of them: 1.024 s. (Samples at 48 kHz, as everything here.)
-pub(super) const BIN: f64 = 12.0;
-pub(super) const BINS: usize = 4_096;
 /// Where the low end of the offsets is kept in the frame: 256 ms above its bottom.
 const HOME: f64 = 12_288.0;
 /// Forgetting: a packet counts 1/e of its weight after 6 s of voice.
@@ -45,8 +43,6 @@ const COMFORT_REPAIRS: f64 = 2_880.0;
 const EASE: f64 = 0.0002;
 /// The newest copy that was of use is no older: 10 s.
 const REPAIRS: f64 = 480_000.0;
-/// Heaviest weight before all are scaled down.
-const WEIGHT_MAX: f32 = 1e12;
 
 /// One packet's arrival.
 #[derive(Clone, Copy, Debug)]
@@ -94,9 +90,7 @@ impl Window {
 
 #[derive(Debug)]
 pub(super) struct DelayControl {
-    bins: Box<[f32]>,
-    total: f64,
-    weight: f32,
+    histogram: Histogram,
     /// The frame: its bottom is at `origin` when the clock is at `origin_at`, and moves by `slope`.
     origin: f64,
     origin_at: f64,
@@ -128,9 +122,7 @@ pub(super) struct DelayControl {
 impl DelayControl {
     pub(super) fn new() -> Self {
         Self {
-            bins: vec![0.0; BINS].into_boxed_slice(),
-            total: 0.0,
-            weight: 1.0,
+            histogram: Histogram::new(MEMORY),
             origin: 0.0,
             origin_at: 0.0,
             slope: 0.0,
@@ -249,7 +241,7 @@ impl DelayControl {
     pub(super) fn chance(&self, now: f64, offset: f64, span: f64) -> f64 {
         let bin = |y: f64| (y / BIN).clamp(0.0, BINS as f64) as usize;
         let y = offset - self.bottom(now);
-        let weight = |from: usize, to: usize| self.bins[from.min(to)..to].iter().map(|bin| f64::from(*bin)).sum::<f64>();
+        let weight = |from: usize, to: usize| self.histogram.bins[from.min(to)..to].iter().map(|bin| f64::from(*bin)).sum::<f64>();
         let soon = weight(bin(y), bin(y + span));
         let later = weight(bin(y + span), BINS);
         soon / (soon + later).max(f64::MIN_POSITIVE)
@@ -334,39 +326,18 @@ impl DelayControl {
 
     fn add(&mut self, y: f64, span: f64) {
         let bin = (y / BIN) as usize;
-        // Growing weights forget as shrinking all others would, without touching them.
-        let growth = (span / MEMORY).clamp(0.0, 1.0).exp();
-        self.weight *= growth as f32;
-        let weight = self.weight * span as f32;
-        self.bins[bin] += weight;
-        self.total = self.total / growth + span;
+        let weight = self.histogram.add(bin, span);
         self.recent[self.recent_at] = self.recent[self.recent_at].max(y);
         self.held_up[self.recent_at] = self.held_up[self.recent_at].max(y);
         if let Some(slot) = self.window.added.get_mut(self.window.added_len) {
             *slot = (bin as u16, weight);
             self.window.added_len += 1;
         }
-        if self.weight > WEIGHT_MAX {
-            let scale = 1.0 / self.weight;
-            self.bins.iter_mut().for_each(|bin| *bin *= scale);
+        if let Some(scale) = self.histogram.rescale() {
             for window in self.past.iter_mut().chain([&mut self.window]) {
                 window.added.iter_mut().for_each(|added| added.1 *= scale);
             }
-            self.weight = 1.0;
         }
-    }
-
-    /// The lowest place with `share` of the weight below it.
-    fn quantile(&self, share: f64) -> f64 {
-        let want = self.total * share * f64::from(self.weight);
-        let mut sum = 0.0;
-        for (n, bin) in self.bins.iter().enumerate() {
-            sum += f64::from(*bin);
-            if sum > want {
-                return n as f64 * BIN;
-            }
-        }
-        self.low
     }
 
     /// Above it lies `share` of what is remembered, and no recent peak.
@@ -376,16 +347,8 @@ impl DelayControl {
             return self.high;
         }
         let top = ((peak / BIN) as usize).min(BINS - 1);
-        let want = self.total * share * f64::from(self.weight);
         // What lies above the recent peak counts as late too, though it is about to be forgotten.
-        let mut sum = 0.0;
-        for n in (0..=top).rev() {
-            sum += f64::from(self.bins[n]);
-            if sum > want {
-                return (n as f64 + 1.0) * BIN;
-            }
-        }
-        self.low
+        self.histogram.highest(top, share).map_or(self.low, |bin| (bin as f64 + 1.0) * BIN)
     }
 
     /// If all of this window lies beyond all of the one before the last (the last may hold the change itself), the path
@@ -406,7 +369,7 @@ impl DelayControl {
             (self.outage, self.past) = (false, [Window::EMPTY; 2]);
             self.unquiet.clear();
         }
-        self.low = self.quantile(0.05).min(self.high);
+        self.low = self.histogram.lowest(0.05).map_or(self.low, |bin| bin as f64 * BIN).min(self.high);
         self.recenter();
     }
 
@@ -421,10 +384,10 @@ impl DelayControl {
         for window in [&mut self.window, &mut self.past[0]] {
             for (bin, weight) in &mut window.added[..window.added_len] {
                 if is_new(f64::from(*bin) * BIN) {
-                    let from = &mut self.bins[usize::from(*bin)];
+                    let from = &mut self.histogram.bins[usize::from(*bin)];
                     *from = (*from - *weight).max(0.0);
                     *bin = (i64::from(*bin) - bins).clamp(0, BINS as i64 - 1) as u16;
-                    self.bins[usize::from(*bin)] += *weight;
+                    self.histogram.bins[usize::from(*bin)] += *weight;
                 }
             }
         }
@@ -461,11 +424,11 @@ impl DelayControl {
         }
         let by = bins.unsigned_abs() as usize;
         if bins > 0 {
-            self.bins.copy_within(by.min(BINS).., 0);
-            self.bins[BINS - by.min(BINS)..].fill(0.0);
+            self.histogram.bins.copy_within(by.min(BINS).., 0);
+            self.histogram.bins[BINS - by.min(BINS)..].fill(0.0);
         } else {
-            self.bins.copy_within(..BINS - by.min(BINS), by.min(BINS));
-            self.bins[..by.min(BINS)].fill(0.0);
+            self.histogram.bins.copy_within(..BINS - by.min(BINS), by.min(BINS));
+            self.histogram.bins[..by.min(BINS)].fill(0.0);
         }
         let delta = bins as f64 * BIN;
         self.unquiet.clear();

@@ -3,7 +3,7 @@
 //! Peaks come and go every few seconds there, and a delay that follows them is now too short and now too long. So while there is no
 //! calm, the delay stands where the share of late packets over a longer time says; the first calm makes it forget all that.
 
-use super::delay::{BIN, BINS};
+use super::histogram::{BIN, BINS, Histogram};
 
 /// Held up: by 10 ms above the fastest, in samples, and by so much of the delay.
 const HELD_UP: f64 = 480.0;
@@ -19,13 +19,10 @@ const LATE_TOGETHER: f64 = 0.0045;
 const LATE_ALONE: f64 = 0.003;
 /// They do if more than this share did.
 const OVERTAKE: f64 = 0.02;
-const WEIGHT_MAX: f32 = 1e12;
 
 #[derive(Debug)]
 pub(super) struct Unquiet {
-    bins: Box<[f32]>,
-    total: f64,
-    weight: f32,
+    histogram: Histogram,
     calm: u8,
     /// Media time heard since the last calm.
     heard: f64,
@@ -35,33 +32,22 @@ pub(super) struct Unquiet {
 
 impl Unquiet {
     pub(super) fn new() -> Self {
-        let bins = vec![0.0; BINS].into_boxed_slice();
-        Self { bins, total: 0.0, weight: 1.0, calm: 0, heard: 0.0, newest: f64::NEG_INFINITY, overtaken: 0.0 }
+        Self { histogram: Histogram::new(MEMORY), calm: 0, heard: 0.0, newest: f64::NEG_INFINITY, overtaken: 0.0 }
     }
 
     /// Another path or stream: what was learned says nothing of it.
     pub(super) fn clear(&mut self) {
-        self.bins.fill(0.0);
-        (self.total, self.weight, self.heard, self.overtaken) = (0.0, 1.0, 0.0, 0.0);
-        self.newest = f64::NEG_INFINITY;
+        self.histogram.clear();
+        (self.heard, self.overtaken, self.newest) = (0.0, 0.0, f64::NEG_INFINITY);
     }
 
     /// A packet of media time `media` stands at `y` in the frame.
     pub(super) fn add(&mut self, y: f64, media: f64, span: f64) {
-        let share = (span / MEMORY).clamp(0.0, 1.0);
-        self.weight *= share.exp() as f32;
-        self.total = self.total * (-share).exp() + span;
+        self.histogram.add((y / BIN) as usize, span);
+        self.histogram.rescale();
         self.heard += span;
-        if let Some(bin) = self.bins.get_mut((y / BIN) as usize) {
-            *bin += self.weight * span as f32;
-        }
-        self.overtaken += (f64::from(media < self.newest) - self.overtaken) * share;
+        self.overtaken += (f64::from(media < self.newest) - self.overtaken) * (span / MEMORY).min(1.0);
         self.newest = self.newest.max(media);
-        if self.weight > WEIGHT_MAX {
-            let scale = 1.0 / self.weight;
-            self.bins.iter_mut().for_each(|bin| *bin *= scale);
-            self.weight = 1.0;
-        }
     }
 
     /// Half a second is over, whose latest packet came at `held_up` and whose fastest at `low`, in the frame.
@@ -80,12 +66,6 @@ impl Unquiet {
             return None;
         }
         let share = if self.overtaken > OVERTAKE { LATE_ALONE } else { LATE_TOGETHER };
-        let want = self.total * share * f64::from(self.weight);
-        let mut sum = 0.0;
-        let late = self.bins.iter().rposition(|bin| {
-            sum += f64::from(*bin);
-            sum > want
-        });
-        late.map(|bin| (bin as f64 + 1.0) * BIN)
+        self.histogram.highest(BINS - 1, share).map(|bin| (bin as f64 + 1.0) * BIN)
     }
 }
