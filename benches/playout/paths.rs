@@ -19,6 +19,9 @@ pub enum Path {
     Wifi,
     /// The LAN between two busy computers: each 0.5 to 3 s nothing moves for 3 to 15 ms.
     Busy,
+    /// 10 ms and an exponential 0.4 ms more; six times a second, on average, all stands still for half of `typical` at least, most
+    /// often less than that and at most five times as long (Pareto), and then comes at once; each lost with probability `loss`.
+    Stalls { typical: f64, loss: f64 },
     /// The LAN with Gilbert's and Elliott's losses: `share` lost, in bursts of `length` on average.
     Bursts { share: f64, length: f64 },
     /// The LAN, with nothing getting through between these seconds.
@@ -32,6 +35,8 @@ pub fn fate(path: Path, seed: u64, start: Instant) -> Fate {
     let mut rng = StdRng::seed_from_u64(seed);
     let mut held = Held { until: 0.0, next: 3_000.0 };
     let mut computer = Held { until: 0.0, next: 1_000.0 };
+    let mut stalls = Held { until: 0.0, next: 0.0 };
+    let mut newest = 0.0_f64;
     let mut bad = false;
     Box::new(move |now| {
         let sent = (now - start).as_secs_f64() * 1_000.0;
@@ -45,6 +50,15 @@ pub fn fate(path: Path, seed: u64, start: Instant) -> Fate {
                 (usual.max(2.0 + stands), false)
             }
             Path::Busy => (lan + computer.delay(sent, 3.0..15.0, 500.0..3_000.0, &mut rng), false),
+            Path::Stalls { typical, loss } => {
+                while sent >= stalls.until {
+                    stalls.next = stalls.until - (1.0 - rng.random::<f64>()).ln() * 1_000.0 / 6.0;
+                    stalls.until = stalls.next + (typical / 2.0 * (1.0 - rng.random::<f64>()).powf(-1.0 / 1.5)).min(5.0 * typical);
+                }
+                let stands = if sent >= stalls.next { stalls.until - sent } else { 0.0 };
+                newest = (sent + 10.0 + stands - 0.4 * (1.0 - rng.random::<f64>()).ln()).max(newest);
+                (newest - sent, rng.random_bool(loss))
+            }
             Path::Bursts { share, length } => {
                 let leave = 1.0 / length;
                 bad = rng.random_bool(if bad { 1.0 - leave } else { leave * share / (1.0 - share) });

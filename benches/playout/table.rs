@@ -13,11 +13,13 @@ const fn over(name: &'static str, path: Path) -> Scene {
     Scene { name, path, ppm: 0.0, stall: None, ends: &[] }
 }
 
-const SCENES: [Scene; 14] = [
+const SCENES: [Scene; 16] = [
     over("clean", LAN),
     over("jitter20", Path::Normal { mean: 60.0, deviation: 20.0, loss: 0.0 }),
     over("wifi", Path::Wifi),
     over("busy", Path::Busy),
+    over("stalls20", Path::Stalls { typical: 20.0, loss: 0.0 }),
+    over("stalls30loss5", Path::Stalls { typical: 30.0, loss: 0.05 }),
     over("loss5", Path::Lan { loss: 0.05 }),
     over("loss10", Path::Lan { loss: 0.1 }),
     over("loss20", Path::Lan { loss: 0.2 }),
