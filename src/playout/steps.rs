@@ -2,7 +2,7 @@
 
 use super::line::HISTORY;
 use super::stretch::power;
-use super::{Codec, MS, Origin, Playout, Step};
+use super::{Codec, MS, Origin, Packet, Playout, Step};
 use crate::units::FRAME_SAMPLES;
 
 /// Concealment at full strength for 30 ms, silent after 120 ms.
@@ -22,6 +22,9 @@ const OVERDUE_START_MAX: f64 = 260.0 * MS;
 const PAUSE: f64 = 50.0 * MS;
 /// A lead this far above the target is cut, not stretched away.
 const EXCESS_MAX: f64 = 400.0 * MS;
+/// What was made up for so long at most, while packets came late, stays: what it stood for is passed over. After more, all is
+/// heard, later.
+const PASSED_OVER_MAX: usize = 1_440;
 /// The reported delay is averaged over half a second, unless it leaps by more than this.
 const AVERAGE: f64 = 500.0 * MS;
 const LEAP: f64 = 100.0 * MS;
@@ -62,11 +65,13 @@ pub(super) struct State {
     /// What the sound before a cut would have gone on like, fading out.
     seam: [f32; RAMP],
     seam_len: usize,
+    /// Samples of the next packet whose place is taken by what was made up.
+    skip: usize,
 }
 
 impl State {
     pub(super) fn new() -> Self {
-        Self { phase: Phase::Idle, gain: 0.0, concealed: CONCEALED_MAX, comfort: false, dry: None, seam: [0.0; RAMP], seam_len: 0 }
+        Self { phase: Phase::Idle, gain: 0.0, concealed: CONCEALED_MAX, comfort: false, dry: None, seam: [0.0; RAMP], seam_len: 0, skip: 0 }
     }
 
     pub(super) fn is_playing(&self) -> bool {
@@ -84,6 +89,11 @@ impl State {
     pub(super) fn is_idle(&self) -> bool {
         self.phase == Phase::Idle
     }
+}
+
+/// A DTX packet.
+fn is_silence(packet: &Packet) -> bool {
+    packet.codec == Codec::Opus && packet.payload().len() <= 2
 }
 
 impl Playout {
@@ -110,8 +120,10 @@ impl Playout {
         let dropped = self.counters.discarded;
         let overdue_max = if self.begins_spurt(seq, media) { OVERDUE_START_MAX } else { OVERDUE_MAX };
         let seq = if planned - media > overdue_max { self.skip_overdue(seq, planned) } else { seq };
-        self.settle_gap(seq - expected, self.counters.discarded - dropped, media);
         self.lead.restart();
+        let behind = if seq == expected { self.passed_over(seq, media, planned - media) } else { None };
+        self.settle_gap(seq - expected, self.counters.discarded - dropped, media);
+        let seq = behind.map_or(seq, |samples| self.pass_over(seq, samples));
         self.play(seq);
         self.steer();
     }
@@ -121,6 +133,37 @@ impl Playout {
         let missing = seq.saturating_sub(self.buffer.next()) as f64;
         let marked = self.buffer.first().is_some_and(|stored| stored.packet.marker);
         marked || self.state.dry.is_some_and(|dry| media - dry.media > missing * self.frame as f64 + PAUSE)
+    }
+
+    /// So many samples were made up for what now comes late, all of it and more: few enough to leave them as they are.
+    fn passed_over(&self, seq: u64, media: f64, overdue: f64) -> Option<usize> {
+        let dry = self.state.dry.filter(|dry| dry.audible && !self.state.comfort && self.may_conceal)?;
+        let follows = (media - dry.media).abs() < TOLERANCE && (dry.samples as f64) < overdue + TOLERANCE;
+        let packets = dry.samples / self.frame.max(1);
+        let is_voice = |n: usize| {
+            let stored = self.buffer.get(seq.saturating_add(n as u64))?;
+            let place = media + (n * self.frame) as f64;
+            Some(!is_silence(&stored.packet) && (stored.media - place).abs() < TOLERANCE)
+        };
+        let all_there = || (0..=packets).all(|n| is_voice(n) == Some(true));
+        (follows && (1..=PASSED_OVER_MAX).contains(&dry.samples) && all_there()).then_some(dry.samples)
+    }
+
+    /// Decodes `samples` of late sound unheard, so that the decoder is where the sender is, and joins what comes then to what was
+    /// made up. The packet to go on with.
+    fn pass_over(&mut self, mut seq: u64, mut samples: usize) -> u64 {
+        self.prepare_seam();
+        self.state.gain = 0.0;
+        while samples >= self.frame {
+            let Some(stored) = self.buffer.get(seq) else { break };
+            let Ok(len) = self.decoder.decode(stored.packet.payload(), &mut self.scratch) else { break };
+            samples = samples.saturating_sub(len.max(1));
+            seq = seq.saturating_add(1);
+            self.buffer.skip_to(seq);
+            self.counters.late += 1;
+        }
+        self.state.skip = samples;
+        seq
     }
 
     /// Decodes the next packet before its time, if it waits and follows without a gap.
@@ -171,7 +214,7 @@ impl Playout {
         let Some(stored) = self.buffer.get(seq) else { return self.starve(FRAME_SAMPLES) };
         let payload = stored.packet.payload();
         let (media, origin) = (stored.media, stored.packet.origin);
-        let comfort = stored.packet.codec == Codec::Opus && payload.len() <= 2;
+        let comfort = is_silence(&stored.packet);
         let wait = self.now - (stored.arrival - self.line.len().saturating_sub(self.wanted) as f64);
         let decoded = if payload.is_empty() {
             self.decoder.conceal(&mut self.scratch[..self.frame]);
@@ -204,9 +247,11 @@ impl Playout {
             let near = self.delay.filter(|delay| (wait - delay).abs() < LEAP);
             self.delay = Some(near.map_or(wait, |delay| delay + (wait - delay) * weight));
         }
-        self.next_media = media;
+        let skip = std::mem::take(&mut self.state.skip).min(len.saturating_sub(1));
+        self.scratch.copy_within(skip..len, 0);
+        self.next_media = media + skip as f64;
         self.state.comfort = comfort;
-        self.append_real(len, step);
+        self.append_real(len - skip, step);
         self.frame = len;
     }
 

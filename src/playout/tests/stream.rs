@@ -32,7 +32,8 @@ fn pre_roll_is_heard_at_once_and_its_delay_is_gone_within_400_ms() {
         assert!(sim.trace.steps[Step::Played as usize] > heard, "silent 20 ms after the key");
         sim.run(0.41);
         let lead = sim.playout.lead.least().expect("plays") - sim.playout.target();
-        assert!(lead < 6.0 * 48.0, "{} ms left", lead / 48.0);
+        // Less than a period of this voice, which no splice can take away.
+        assert!(lead < 8.0 * 48.0, "{} ms left", lead / 48.0);
         sim.run(1.57);
     }
     sim.report("pre-roll");
@@ -248,5 +249,27 @@ fn every_codec_and_packet_length_plays_without_loss() {
         println!("{codec:?} {bytes}: delay {:?} {counters:?}", playout.delay_ms());
         assert_eq!((counters.concealed_samples, counters.lost, counters.late, counters.discarded), (0, 0, 0, 0), "{codec:?} {bytes}");
         assert!(playout.delay_ms().expect("plays") < 15.0, "{codec:?} {bytes}");
+    }
+}
+
+/// A stall each second, after which all comes at once.
+#[test]
+fn what_comes_a_little_too_late_is_passed_over_and_what_comes_much_too_late_is_heard_all() {
+    for (stall, passes_over) in [(0.07, true), (0.12, false)] {
+        let mut sim = Sim::new(1, move |dice, at| Some((stall - (at - 0.5).rem_euclid(1.0)).max(0.005) + 0.0002 * dice.even()));
+        sim.playout.set_delay(Delay::Fixed(40));
+        sim.run(0.4);
+        for _ in 0..30 {
+            sim.run(1.0);
+            let lead = sim.playout.lead.least().expect("plays") - sim.playout.target();
+            assert!(lead < 10.0 * 48.0, "{} ms left", lead / 48.0);
+        }
+        sim.report("stalls");
+        let counters = sim.playout.counters();
+        assert_eq!((counters.lost, counters.discarded), (0, 0));
+        assert!(counters.concealed_samples > 30 * 240, "{}", counters.concealed_samples);
+        assert_eq!(counters.late > 0, passes_over, "{}", counters.late);
+        // What was passed over is made up for, sample for sample: nothing is missing, and nothing is said twice.
+        assert!(480 * counters.late <= counters.concealed_samples, "{} packets", counters.late);
     }
 }
