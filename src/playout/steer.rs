@@ -16,19 +16,14 @@ const HALF: usize = 12_000;
 /// Excess left alone: 1 ms in silence, 5 ms in voice.
 const SPARE_QUIET: f64 = MS;
 const SPARE_VOICE: f64 = 5.0 * MS;
-/// Voice is shortened at once in the first second of a talk spurt (its pre-roll), and for more than this; else only when no
-/// pause has done it for a second, or for as much longer as the excess is smaller.
-const FRESH: f64 = 1_000.0 * MS;
-const SPARE_PATIENT: f64 = 25.0 * MS;
-const PATIENCE: f64 = 1_000.0 * MS;
 /// Shortage left alone.
 const SHORT_QUIET: f64 = 0.25 * MS;
 const SHORT_VOICE: f64 = 2.0 * MS;
-/// Off by more than this, splices come thicker and may be rougher.
-const HURRY: f64 = 12.0 * MS;
+/// Off by more than this, splices come thicker and may be rougher: the sooner the sound is back in its place, the less is heard.
+const HURRY: f64 = 6.0 * MS;
 /// Samples between splices: in voice, in a hurry, in silence.
 const APART_VOICE: f64 = 100.0 * MS;
-const APART_HURRY: f64 = 25.0 * MS;
+const APART_HURRY: f64 = 10.0 * MS;
 const APART_QUIET: f64 = 10.0 * MS;
 /// Likeness that a splice in voice needs.
 const LIKE: f32 = 0.7;
@@ -53,9 +48,6 @@ pub(super) struct Lead {
     spliced_at: f64,
     /// What the newest lengthening in voice added: taking that away again at once would be a tremolo.
     lengthened: f64,
-    /// Samples pulled when the spurt began, and since when there is too much.
-    began: Option<f64>,
-    over: Option<f64>,
     floor: f32,
 }
 
@@ -68,8 +60,6 @@ impl Lead {
             since: 0.0,
             spliced_at: f64::NEG_INFINITY,
             lengthened: 0.0,
-            began: None,
-            over: None,
             floor: QUIET_SURE,
         }
     }
@@ -77,7 +67,6 @@ impl Lead {
     /// Playing starts elsewhere.
     pub(super) fn restart(&mut self) {
         (self.this, self.last, self.samples, self.lengthened) = (f64::INFINITY, f64::INFINITY, 0, 0.0);
-        (self.began, self.over) = (None, None);
     }
 
     pub(super) fn push(&mut self, now: f64, lead: f64, samples: usize) {
@@ -94,17 +83,6 @@ impl Lead {
 
     pub(super) fn least(&self) -> Option<f64> {
         Some(self.this.min(self.last)).filter(|lead| lead.is_finite())
-    }
-
-    /// Whether voice may be shortened by `excess`, when so many samples have been pulled.
-    fn is_long_enough(&mut self, pulled: f64, excess: f64) -> bool {
-        let began = *self.began.get_or_insert(pulled);
-        if excess < SPARE_VOICE {
-            self.over = None;
-            return true;
-        }
-        let over = *self.over.get_or_insert(pulled);
-        excess > SPARE_PATIENT || pulled - began < FRESH || pulled - over > PATIENCE * SPARE_PATIENT / excess
     }
 
     fn shift(&mut self, by: f64) {
@@ -125,7 +103,6 @@ impl Playout {
         let excess = self.excess();
         let quiet = self.is_quiet();
         let hurry = excess.abs() > HURRY;
-        let may_shorten = self.lead.is_long_enough(self.pulled, excess) || quiet;
         let apart = match (quiet, hurry) {
             (true, _) => APART_QUIET,
             (_, true) => APART_HURRY,
@@ -141,7 +118,7 @@ impl Playout {
             (_, true) => LIKE_HURRY,
             _ => LIKE,
         };
-        if excess >= spare && may_shorten {
+        if excess >= spare {
             let longest = if quiet { LAG_QUIET } else { LAG_MAX }.min(excess as usize);
             let shortest = if quiet { longest * 3 / 4 } else { LAG_MIN };
             self.accelerate(shortest, longest, like);
