@@ -211,6 +211,7 @@ impl Playout {
     }
 
     fn play(&mut self, seq: u64) {
+        let skip = std::mem::take(&mut self.state.skip);
         let Some(stored) = self.buffer.get(seq) else { return self.starve(FRAME_SAMPLES) };
         let payload = stored.packet.payload();
         let (media, origin) = (stored.media, stored.packet.origin);
@@ -247,7 +248,7 @@ impl Playout {
             let near = self.delay.filter(|delay| (wait - delay).abs() < LEAP);
             self.delay = Some(near.map_or(wait, |delay| delay + (wait - delay) * weight));
         }
-        let skip = std::mem::take(&mut self.state.skip).min(len.saturating_sub(1));
+        let skip = skip.min(len - 1);
         self.scratch.copy_within(skip..len, 0);
         self.next_media = media + skip as f64;
         self.state.comfort = comfort;
