@@ -140,13 +140,13 @@ impl Playout {
         let dry = self.state.dry.filter(|dry| dry.audible && !self.state.comfort && self.may_conceal)?;
         let follows = (media - dry.media).abs() < TOLERANCE && (dry.samples as f64) < overdue + TOLERANCE;
         let packets = dry.samples / self.frame.max(1);
-        let is_voice = |n: usize| {
-            let stored = self.buffer.get(seq.saturating_add(n as u64))?;
+        let is_there = |n: usize| {
             let place = media + (n * self.frame) as f64;
-            Some(!is_silence(&stored.packet) && (stored.media - place).abs() < TOLERANCE)
+            let stored = self.buffer.get(seq.saturating_add(n as u64));
+            stored.is_some_and(|stored| !is_silence(&stored.packet) && (stored.media - place).abs() < TOLERANCE)
         };
-        let all_there = || (0..=packets).all(|n| is_voice(n) == Some(true));
-        (follows && (1..=PASSED_OVER_MAX).contains(&dry.samples) && all_there()).then_some(dry.samples)
+        let is_little = (1..=PASSED_OVER_MAX).contains(&dry.samples);
+        (is_little && follows && (0..=packets).all(is_there)).then_some(dry.samples)
     }
 
     /// Decodes `samples` of late sound unheard, so that the decoder is where the sender is, and joins what comes then to what was
