@@ -114,7 +114,7 @@ impl Recorder {
         let at_us = self.clock(packet.arrival);
         let payload = packet.payload();
         let shape = match packet.codec {
-            Codec::Opus if payload.len() <= 2 => Shape::Dtx,
+            _ if packet.is_silence() => Shape::Dtx,
             Codec::Opus if opus_has_lbrr(payload) => Shape::Lbrr,
             _ => Shape::Plain,
         };

@@ -55,6 +55,12 @@ impl Packet {
         Some(packet)
     }
 
+    /// The sender is silent, and says so with this (DTX: RFC 6716, 2.1.9; the encoder makes at most 2 bytes of it).
+    #[must_use]
+    pub fn is_silence(&self) -> bool {
+        self.codec == Codec::Opus && self.payload().len() <= 2
+    }
+
     #[must_use]
     pub fn payload(&self) -> &[u8] {
         &self.payload[..usize::from(self.len)]

@@ -2,7 +2,7 @@
 
 use super::line::HISTORY;
 use super::stretch::power;
-use super::{Codec, MS, Origin, Packet, Playout, Step};
+use super::{MS, Origin, Playout, Step};
 use crate::units::FRAME_SAMPLES;
 
 /// Concealment at full strength for 30 ms, silent after 120 ms.
@@ -91,11 +91,6 @@ impl State {
     }
 }
 
-/// A DTX packet.
-fn is_silence(packet: &Packet) -> bool {
-    packet.codec == Codec::Opus && packet.payload().len() <= 2
-}
-
 impl Playout {
     /// Makes at least one more sample; the line is empty.
     pub(super) fn produce(&mut self) {
@@ -143,7 +138,7 @@ impl Playout {
         let is_there = |n: usize| {
             let place = media + (n * self.frame) as f64;
             let stored = self.buffer.get(seq.saturating_add(n as u64));
-            stored.is_some_and(|stored| !is_silence(&stored.packet) && (stored.media - place).abs() < TOLERANCE)
+            stored.is_some_and(|stored| !stored.packet.is_silence() && (stored.media - place).abs() < TOLERANCE)
         };
         let is_little = (1..=PASSED_OVER_MAX).contains(&dry.samples);
         (is_little && follows && (0..=packets).all(is_there)).then_some(dry.samples)
@@ -215,7 +210,7 @@ impl Playout {
         let Some(stored) = self.buffer.get(seq) else { return self.starve(FRAME_SAMPLES) };
         let payload = stored.packet.payload();
         let (media, origin) = (stored.media, stored.packet.origin);
-        let comfort = is_silence(&stored.packet);
+        let comfort = stored.packet.is_silence();
         let wait = self.now - (stored.arrival - self.line.len().saturating_sub(self.wanted) as f64);
         let decoded = if payload.is_empty() {
             self.decoder.conceal(&mut self.scratch[..self.frame]);
