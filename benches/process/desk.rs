@@ -28,6 +28,8 @@ pub struct Desk {
     /// Loudness at the microphone, dBFS.
     pub echo_db: f32,
     pub own_db: Option<f32>,
+    /// The own voice is silent before this second.
+    pub own_from: usize,
     pub noise: Option<(MakeNoise, f32)>,
     pub cancels: bool,
     pub suppresses: When,
@@ -49,6 +51,7 @@ impl Desk {
             ppm: 0.0,
             echo_db: -26.0,
             own_db: None,
+            own_from: 0,
             noise: None,
             cancels: true,
             suppresses: When::Off,
@@ -57,7 +60,8 @@ impl Desk {
 
     pub fn run(&self) -> Heard {
         let samples = self.seconds * SECOND;
-        let own = self.own_db.map_or_else(|| vec![0.0; samples], |db| at(db, (0..samples as u64).map(speech).collect()));
+        let mut own = self.own_db.map_or_else(|| vec![0.0; samples], |db| at(db, (0..samples as u64).map(speech).collect()));
+        own[..self.own_from * SECOND].fill(0.0);
         let played: Vec<f32> = (0..samples as u64 + 10_000).map(|n| speech(n + 31 * SECOND as u64)).collect();
         let mut microphone = own.clone();
         if let Some(room) = &self.room {

@@ -25,6 +25,8 @@ type Table = fn(Option<&Path>);
 
 /// Delays between the loudspeaker's sound and the microphone's that no card tells of, ms.
 const DELAYS_MS: [usize; 4] = [10, 60, 120, 250];
+/// Seconds in which the chain learns; what follows is kept.
+const ALONE: usize = 8;
 
 fn main() {
     let (mut words, mut wanted, mut keep) = (std::env::args().skip(1), Vec::new(), None);
@@ -60,16 +62,22 @@ fn echo(_keep: Option<&Path>) {
     println!();
 }
 
-/// Both speak all the time; the files say what it costs.
+/// Both speak, from the first second on or after `ALONE` seconds of the far end alone; the files say what it costs.
 fn talk(keep: Option<&Path>) {
-    println!("both speak, 30 s: level of the own voice that is left, dB\n\n| room, echo below the own voice | left |\n|---|---|");
+    println!(
+        "both speak, 30 s: level of the own voice that is left, dB\n\n| room, echo below the own voice | from the first second on | from the ninth on |\n|---|---|---|"
+    );
     for (name, room) in ROOMS {
         for below in [6.0, 12.0, 24.0] {
             let desk = Desk { room: Some(room), delay_ms: 60, echo_db: -24.0 - below, own_db: Some(-24.0), ..Desk::new(30) };
-            let (heard, bare) = (desk.run(), Desk { cancels: false, ..desk }.run());
-            println!("| {name}, {below} dB | {:+.1} |", level(&heard.left[3 * SECOND..]) - level(&heard.own[3 * SECOND..]));
-            keep_pair(keep, &format!("talk {name} {below} dB cancelled"), &heard);
-            keep_pair(keep, &format!("talk {name} {below} dB bare"), &bare);
+            let cells = [("at-once", 0), ("later", ALONE)].map(|(when, own_from)| {
+                let desk = Desk { own_from, ..desk };
+                let (heard, bare) = (desk.run(), Desk { cancels: false, ..desk }.run());
+                keep_pair(keep, &format!("talk {when} {name} {below} dB cancelled"), &heard);
+                keep_pair(keep, &format!("talk {when} {name} {below} dB bare"), &bare);
+                level(&heard.left[ALONE * SECOND..]) - level(&heard.own[ALONE * SECOND..])
+            });
+            println!("| {name}, {below} dB | {:+.1} | {:+.1} |", cells[0], cells[1]);
         }
     }
     println!();
@@ -95,6 +103,6 @@ fn noise(keep: Option<&Path>) {
 fn keep_pair(keep: Option<&Path>, name: &str, heard: &Heard) {
     let Some(folder) = keep else { return };
     let stem = folder.join(name.replace(", ", " ").replace(' ', "-"));
-    speech::write(&stem.with_extension("said.wav"), &heard.own[8 * SECOND..]);
-    speech::write(&stem.with_extension("heard.wav"), &heard.left[8 * SECOND..]);
+    speech::write(&stem.with_extension("said.wav"), &heard.own[ALONE * SECOND..]);
+    speech::write(&stem.with_extension("heard.wav"), &heard.left[ALONE * SECOND..]);
 }
