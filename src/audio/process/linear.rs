@@ -22,15 +22,24 @@ const OFF: f32 = 1e-5;
 const LOUDER_MAX: f32 = 4.0;
 /// A loudspeaker below this power plays nothing: -60 dBFS.
 const PLAYS: f32 = 1_000.0;
-/// How much of the room is another one 10 ms later.
-const CHANGES: f32 = 1e-3;
+/// How much of the room is another one 10 ms later, where the echo alone is heard, and where a voice here is much louder: what is learned
+/// then is the voice.
+const CHANGES: f32 = 3e-4;
+const CHANGES_UNHEARD: f32 = 1e-5;
+/// Share of a block in the spectrum of what was played, of two, and how much of what a block seems to teach is believed: neighbours in
+/// frequency and in time are taken for independent, which they are not.
+const SHARE: f32 = 0.7;
+const BELIEVED: f32 = 0.5;
 /// The weight of the past in what it knows of everything else in the microphone.
 const SMOOTH: f32 = 0.5;
-/// How fast it forgets what was left of late, and how alike (a correlation, squared) that and the echo must be for that to be wrong.
+/// How fast it forgets what was left of late, and how alike (a correlation, squared) that and the echo must be for that to be wrong; by how
+/// much, linear, and for how many blocks: a voice has much in common with itself for a moment.
 const FORGETS: f32 = 0.07;
 const ALIKE: f32 = 0.25;
+const WRONG: f32 = 0.5;
+const SEEN: u32 = 14;
 /// Parts whose end is cut in each block, in turn: what a circular convolution adds to them.
-const CUT: usize = 2;
+const CUT: usize = 4;
 /// Power below which there is nothing to learn from, full scale being 32,768.
 const NOTHING: f32 = 1.0;
 
@@ -70,7 +79,8 @@ pub struct Linear {
     heard: (f32, f32),
     young: u32,
     doubt: f32,
-    /// Energies of what is left, of the echo taken out, and what both have in common: of the last 150 ms or so.
+    /// Energies of what is left, of the echo taken out, and what both have in common: of the last 150 ms or so, and of how many blocks.
+    seen: u32,
     left: f32,
     taken: f32,
     common: f32,
@@ -90,6 +100,7 @@ impl Linear {
             heard: (0.0, 0.0),
             young: YOUNG,
             doubt: 0.0,
+            seen: 0,
             left: 0.0,
             taken: 0.0,
             common: 0.0,
@@ -112,9 +123,10 @@ impl Linear {
         let (power, mut gain) = (error.power(), [0.0; BINS]);
         for k in 0..BINS {
             self.other[k] += (power[k] - self.other[k]) * (1.0 - SMOOTH);
-            gain[k] = 1.0 / (0.5 * expected[k] + self.other[k] + NOTHING);
+            gain[k] = 1.0 / (SHARE * expected[k] + self.other[k] + NOTHING);
         }
-        self.learn(&error, &gain);
+        let alone = self.taken / (self.taken + self.left + NOTHING);
+        self.learn(&error, &gain, CHANGES_UNHEARD + (CHANGES - CHANGES_UNHEARD) * alone * alone);
         self.cut();
         self.set_right(near, &taken);
         Left { echo: taken, expected: expected.map(|power| 0.5 * power) }
@@ -142,14 +154,16 @@ impl Linear {
         smooth(&mut self.left, product(near, near));
         smooth(&mut self.taken, product(taken, taken));
         smooth(&mut self.common, product(near, taken));
+        self.seen += 1;
         let alike = self.common.powi(2) / (self.left * self.taken).max(1.0);
-        if self.taken > NOTHING * BLOCK as f32 && alike > ALIKE {
-            let gain = (1.0 + self.common / self.taken).clamp(0.0, LOUDER_MAX);
+        let wrong = self.common / self.taken.max(NOTHING * BLOCK as f32);
+        if self.seen > SEEN && alike > ALIKE && wrong.abs() > WRONG {
+            let gain = (1.0 + wrong).clamp(0.0, LOUDER_MAX);
             for part in &mut self.parts {
                 part.weights.re.iter_mut().chain(&mut part.weights.im).for_each(|weight| *weight *= gain);
                 part.unsure.iter_mut().for_each(|unsure| *unsure = (*unsure * gain * gain).max(self.doubt));
             }
-            (self.left, self.taken, self.common) = (0.0, 0.0, 0.0);
+            (self.seen, self.left, self.taken, self.common) = (0, 0.0, 0.0, 0.0);
         }
     }
 
@@ -181,16 +195,16 @@ impl Linear {
         (echo, error)
     }
 
-    fn learn(&mut self, error: &Spectrum<BINS>, gain: &[f32; BINS]) {
+    fn learn(&mut self, error: &Spectrum<BINS>, gain: &[f32; BINS], changes: f32) {
         for (part, played) in self.parts.iter_mut().zip(Self::newest_first(&self.played, self.newest)) {
             let (weights, spectrum) = (&mut part.weights, &played.spectrum);
             for (k, gain) in gain.iter().enumerate() {
                 let step = part.unsure[k] * gain;
                 weights.re[k] += step * (spectrum.re[k] * error.re[k] + spectrum.im[k] * error.im[k]);
                 weights.im[k] += step * (spectrum.re[k] * error.im[k] - spectrum.im[k] * error.re[k]);
-                let surer = part.unsure[k] * (1.0 - 0.5 * step * played.power[k]);
+                let surer = part.unsure[k] * (1.0 - BELIEVED * SHARE * step * played.power[k]);
                 let power = weights.re[k] * weights.re[k] + weights.im[k] * weights.im[k];
-                part.unsure[k] = surer + (power - surer) * CHANGES;
+                part.unsure[k] = surer + (power - surer) * changes;
             }
         }
     }
