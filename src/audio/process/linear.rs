@@ -36,8 +36,10 @@ const SMOOTH: f32 = 0.5;
 /// much, linear, and for how many blocks: a voice has much in common with itself for a moment.
 const FORGETS: f32 = 0.07;
 const ALIKE: f32 = 0.25;
-const WRONG: f32 = 0.5;
+const WRONG: f32 = 0.6;
 const SEEN: u32 = 14;
+/// Nor does one block tell that has so large a share in all that is remembered, as after a pause, unless more is left than taken out.
+const ONE: f32 = 0.25;
 /// Parts whose end is cut in each block, in turn: what a circular convolution adds to them.
 const CUT: usize = 4;
 /// Power below which there is nothing to learn from, full scale being 32,768.
@@ -152,12 +154,14 @@ impl Linear {
     fn set_right(&mut self, near: &[f32; BLOCK], taken: &[f32; BLOCK]) {
         let smooth = |mean: &mut f32, now: f32| *mean += (now - *mean) * FORGETS;
         smooth(&mut self.left, product(near, near));
-        smooth(&mut self.taken, product(taken, taken));
+        let newest = product(taken, taken);
+        smooth(&mut self.taken, newest);
         smooth(&mut self.common, product(near, taken));
         self.seen += 1;
         let alike = self.common.powi(2) / (self.left * self.taken).max(1.0);
+        let is_told = self.left > self.taken || newest * FORGETS < ONE * self.taken;
         let wrong = self.common / self.taken.max(NOTHING * BLOCK as f32);
-        if self.seen > SEEN && alike > ALIKE && wrong.abs() > WRONG {
+        if self.seen > SEEN && is_told && alike > ALIKE && wrong.abs() > WRONG {
             let gain = (1.0 + wrong).clamp(0.0, LOUDER_MAX);
             for part in &mut self.parts {
                 part.weights.re.iter_mut().chain(&mut part.weights.im).for_each(|weight| *weight *= gain);

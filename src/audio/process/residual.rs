@@ -13,8 +13,8 @@ const WINDOW: usize = 2 * HOP;
 const BINS: usize = HOP + 1;
 /// The bands above 8 kHz follow what is done from here on: 4 kHz.
 const UPPER_FROM: usize = 40;
-/// The canceller is more often too sure of itself than not. What it expects is for a window of twice the length and twice the energy.
-const DOUBT: f32 = 14.0 * 0.25;
+/// The canceller is a little too sure of itself. What it expects is for a window of twice the length and twice the energy.
+const DOUBT: f32 = 6.0 * 0.25;
 /// Of the echo taken out so much is left at first; in each hop at most so much more than was found, and so much of the way to less.
 const LEAK: f32 = 0.05;
 const LEAK_UP: f32 = 1.003;
