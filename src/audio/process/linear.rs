@@ -26,8 +26,8 @@ const PLAYS: f32 = 1_000.0;
 /// then is the voice.
 const CHANGES: f32 = 3e-4;
 const CHANGES_UNHEARD: f32 = 1e-5;
-/// Share of a block in the spectrum of what was played, of two, and how much of what a block seems to teach is believed: neighbours in
-/// frequency and in time are taken for independent, which they are not.
+/// Share of what is expected that is in one block's error (half, by the window; a little more learns better), and how much of what a block
+/// seems to teach is believed: neighbours in frequency and in time are taken for independent, which they are not.
 const SHARE: f32 = 0.7;
 const BELIEVED: f32 = 0.5;
 /// The weight of the past in what it knows of everything else in the microphone.
@@ -81,11 +81,12 @@ pub struct Linear {
     heard: (f32, f32),
     young: u32,
     doubt: f32,
-    /// Energies of what is left, of the echo taken out, and what both have in common: of the last 150 ms or so, and of how many blocks.
-    seen: u32,
+    /// Energies of what is left, of the echo taken out, and what both have in common: of the last 150 ms or so.
     left: f32,
     taken: f32,
     common: f32,
+    /// Blocks that they are of.
+    seen: u32,
 }
 
 impl Linear {
@@ -102,10 +103,10 @@ impl Linear {
             heard: (0.0, 0.0),
             young: YOUNG,
             doubt: 0.0,
-            seen: 0,
             left: 0.0,
             taken: 0.0,
             common: 0.0,
+            seen: 0,
         }
     }
 
@@ -157,17 +158,17 @@ impl Linear {
         let newest = product(taken, taken);
         smooth(&mut self.taken, newest);
         smooth(&mut self.common, product(near, taken));
-        self.seen += 1;
+        self.seen = self.seen.saturating_add(1);
         let alike = self.common.powi(2) / (self.left * self.taken).max(1.0);
         let is_told = self.left > self.taken || newest * FORGETS < ONE * self.taken;
-        let wrong = self.common / self.taken.max(NOTHING * BLOCK as f32);
-        if self.seen > SEEN && is_told && alike > ALIKE && wrong.abs() > WRONG {
-            let gain = (1.0 + wrong).clamp(0.0, LOUDER_MAX);
+        let is_heard = self.taken > NOTHING * BLOCK as f32;
+        if self.seen > SEEN && is_heard && is_told && alike > ALIKE && self.common.abs() > WRONG * self.taken {
+            let gain = (1.0 + self.common / self.taken).clamp(0.0, LOUDER_MAX);
             for part in &mut self.parts {
                 part.weights.re.iter_mut().chain(&mut part.weights.im).for_each(|weight| *weight *= gain);
                 part.unsure.iter_mut().for_each(|unsure| *unsure = (*unsure * gain * gain).max(self.doubt));
             }
-            (self.seen, self.left, self.taken, self.common) = (0, 0.0, 0.0, 0.0);
+            (self.left, self.taken, self.common, self.seen) = (0.0, 0.0, 0.0, 0);
         }
     }
 
