@@ -8,13 +8,17 @@ use super::fourier::{Fourier, Spectrum};
 
 /// Samples of a block, at 16 kHz: 10 ms.
 pub const BLOCK: usize = 160;
-const TWICE: usize = 2 * BLOCK;
-pub const BINS: usize = BLOCK + 1;
-/// Blocks that an echo may last, with the delay before it.
-const PARTS: usize = 40;
+/// Samples of a part of the room: 30 ms. It is looked at anew in each block, so each sample teaches three times; and frequencies so fine
+/// tell a far voice from one here better than those of a block.
+const PART: usize = 3 * BLOCK;
+const TWICE: usize = 2 * PART;
+pub const BINS: usize = PART + 1;
+/// Parts that an echo may last, with the delay before it: 390 ms. And the blocks of them all.
+const PARTS: usize = 13;
+const BLOCKS: usize = PARTS * PART / BLOCK;
 /// How unsure it is at first of each part, beside how loud the microphone is beside the loudspeaker; told from so many blocks in which
 /// that plays.
-const UNSURE: f32 = 0.001;
+const UNSURE: f32 = 0.006;
 const YOUNG: u32 = 100;
 /// A microphone so much quieter than the loudspeaker is off, energy: 50 dB.
 const OFF: f32 = 1e-5;
@@ -24,24 +28,37 @@ const LOUDER_MAX: f32 = 4.0;
 const PLAYS: f32 = 1_000.0;
 /// How much of the room is another one 10 ms later, where the echo alone is heard, and where a voice here is much louder: what is learned
 /// then is the voice.
-const CHANGES: f32 = 3e-4;
-const CHANGES_UNHEARD: f32 = 1e-5;
-/// Share of what is expected that is in one block's error (half, by the window; a little more learns better), and how much of what a block
+const CHANGES: f32 = 1e-4;
+const CHANGES_UNHEARD: f32 = 1e-6;
+/// Share of what is expected that is in one part's error (half, by the window; a little more learns better), and how much of what it
 /// seems to teach is believed: neighbours in frequency and in time are taken for independent, which they are not.
 const SHARE: f32 = 0.7;
-const BELIEVED: f32 = 0.5;
-/// The weight of the past in what it knows of everything else in the microphone.
+const BELIEVED: f32 = 0.25;
+/// The weight of the past in what it knows of everything else in the microphone, and those of the frequencies beside one (Hann's).
 const SMOOTH: f32 = 0.5;
+const BESIDE: [f32; 5] = [0.2, 0.180_901_7, 0.130_901_7, 0.069_098_3, 0.019_098_3];
 /// How fast it forgets what was left of late, and how alike (a correlation, squared) that and the echo must be for that to be wrong; by how
 /// much, linear, and for how many blocks: a voice has much in common with itself for a moment.
 const FORGETS: f32 = 0.07;
-const ALIKE: f32 = 0.25;
+const ALIKE: f32 = 0.2;
 const WRONG: f32 = 0.6;
 const SEEN: u32 = 14;
 /// Nor does one block tell that has so large a share in all that is remembered, as after a pause, unless more is left than taken out.
 const ONE: f32 = 0.25;
+/// Nor does a word's begin, before it has come back by the room's long ways: nothing is told while so much less than usual is taken out,
+/// which is forgotten by so much a block.
+const LITTLE: f32 = 0.2;
+const USUAL: f32 = 0.995;
+/// As unsure as at first, or so much more where no more is left than this beside what was taken out: then no voice is here, and the room is
+/// another one.
+const AGAIN: f32 = 8.0;
+const ANOTHER: f32 = 2.5;
 /// Parts whose end is cut in each block, in turn: what a circular convolution adds to them.
-const CUT: usize = 4;
+const CUT: usize = 2;
+/// A room that outlasts all parts goes on as their last one, dying away by so much a block, power: by 60 dB in 0.95 s. And the share of
+/// one block in that: the sum of all later parts.
+const DIES: f32 = 0.866;
+const LATER: f32 = 0.25;
 /// Power below which there is nothing to learn from, full scale being 32,768.
 const NOTHING: f32 = 1.0;
 
@@ -52,7 +69,7 @@ struct Played {
     power: [f32; BINS],
 }
 
-/// A part of the room: what it does to the sound of so many blocks ago, and how unsure that is.
+/// A part of the room: what it does to the sound of so many parts ago, and how unsure that is.
 #[derive(Clone)]
 struct Part {
     weights: Spectrum<BINS>,
@@ -63,19 +80,23 @@ struct Part {
 pub struct Left {
     /// The echo that was taken out.
     pub echo: [f32; BLOCK],
-    /// What is left of it, by all that is known: power of each of the [`BINS`] frequencies from 0 to 8 kHz.
+    /// What is left of it in 30 ms, by all that is known: power of each of the [`BINS`] frequencies from 0 to 8 kHz.
     pub expected: [f32; BINS],
 }
 
 pub struct Linear {
     fourier: Fourier<TWICE, BINS>,
-    /// The newest two blocks of the loudspeaker; and the spectra of all, that at `newest` being the newest, older ones after it.
+    /// The newest two parts of the loudspeaker, and one of the microphone; and the spectra of all that was played, one for each block, that at
+    /// `newest` being the newest, older ones after it.
     far: [f32; TWICE],
+    near: [f32; PART],
     played: Vec<Played>,
     newest: usize,
     parts: Vec<Part>,
     /// Power of all else in the microphone.
     other: [f32; BINS],
+    /// Power of what was played before all that is kept, as the room may still sound of it.
+    late: [f32; BINS],
     cut_next: usize,
     /// Energy of the loudspeaker and of the microphone while it plays, in its first blocks; and the doubt that comes of it.
     heard: (f32, f32),
@@ -85,6 +106,8 @@ pub struct Linear {
     left: f32,
     taken: f32,
     common: f32,
+    /// The most that was taken out of late.
+    usual: f32,
     /// Blocks that they are of.
     seen: u32,
 }
@@ -95,10 +118,12 @@ impl Linear {
         Self {
             fourier: Fourier::new(),
             far: [0.0; TWICE],
-            played: vec![Played { spectrum: Spectrum::EMPTY, power: [0.0; BINS] }; PARTS],
+            near: [0.0; PART],
+            played: vec![Played { spectrum: Spectrum::EMPTY, power: [0.0; BINS] }; BLOCKS],
             newest: 0,
             parts: vec![Part { weights: Spectrum::EMPTY, unsure: [0.0; BINS] }; PARTS],
             other: [0.0; BINS],
+            late: [0.0; BINS],
             cut_next: 0,
             heard: (0.0, 0.0),
             young: YOUNG,
@@ -106,33 +131,41 @@ impl Linear {
             left: 0.0,
             taken: 0.0,
             common: 0.0,
+            usual: 0.0,
             seen: 0,
         }
     }
 
     /// Takes the echo of what was played, `far`, out of the microphone's block of the same moment.
     pub fn process(&mut self, far: &[f32; BLOCK], near: &mut [f32; BLOCK]) -> Left {
-        self.push(far);
+        self.push(far, near);
         self.doubt_at_first(far, near);
         let (echo, expected) = self.expect();
         let mut time = self.fourier.backward(&echo);
-        let taken: [f32; BLOCK] = std::array::from_fn(|n| time[BLOCK + n]);
+        let taken: [f32; BLOCK] = std::array::from_fn(|n| time[TWICE - BLOCK + n]);
         for (near, echo) in near.iter_mut().zip(&taken) {
             *near -= echo;
         }
-        time[..BLOCK].fill(0.0);
-        time[BLOCK..].copy_from_slice(near);
+        time[..PART].fill(0.0);
+        time[PART..].iter_mut().zip(&self.near).for_each(|(echo, near)| *echo = near - *echo);
         let error = self.fourier.forward(&mut time);
-        let (power, mut gain) = (error.power(), [0.0; BINS]);
-        for k in 0..BINS {
-            self.other[k] += (power[k] - self.other[k]) * (1.0 - SMOOTH);
-            gain[k] = 1.0 / (SHARE * expected[k] + self.other[k] + NOTHING);
-        }
+        self.hear(&error.power());
+        let gain = std::array::from_fn(|k| 1.0 / (SHARE * expected[k] + self.other[k] + NOTHING));
         let alone = self.taken / (self.taken + self.left + NOTHING);
         self.learn(&error, &gain, CHANGES_UNHEARD + (CHANGES - CHANGES_UNHEARD) * alone * alone);
         self.cut();
         self.set_right(near, &taken);
-        Left { echo: taken, expected: expected.map(|power| 0.5 * power) }
+        self.outlast();
+        Left { echo: taken, expected: std::array::from_fn(|k| 0.5 * (expected[k] + self.late[k])) }
+    }
+
+    /// How loud everything else is. One part's spectrum scatters; neighbours scatter apart.
+    fn hear(&mut self, power: &[f32; BINS]) {
+        for k in 0..BINS {
+            let pair = |by: usize| power[k.saturating_sub(by)] + power[(k + by).min(BINS - 1)];
+            let around = BESIDE[1..].iter().zip(1..).fold(BESIDE[0] * power[k], |sum, (weight, by)| sum + weight * pair(by));
+            self.other[k] += (around - self.other[k]) * (1.0 - SMOOTH);
+        }
     }
 
     /// How loud the room can be is told by how loud the microphone is at first, once it is on.
@@ -159,31 +192,35 @@ impl Linear {
         smooth(&mut self.taken, newest);
         smooth(&mut self.common, product(near, taken));
         self.seen = self.seen.saturating_add(1);
+        self.usual = self.taken.max(self.usual * USUAL);
         let alike = self.common.powi(2) / (self.left * self.taken).max(1.0);
         let is_told = self.left > self.taken || newest * FORGETS < ONE * self.taken;
-        let is_heard = self.taken > NOTHING * BLOCK as f32;
+        let is_heard = self.taken > (LITTLE * self.usual).max(NOTHING * BLOCK as f32);
         if self.seen > SEEN && is_heard && is_told && alike > ALIKE && self.common.abs() > WRONG * self.taken {
             let gain = (1.0 + self.common / self.taken).clamp(0.0, LOUDER_MAX);
+            let doubt = if self.left < ANOTHER * self.taken { AGAIN * self.doubt } else { self.doubt };
             for part in &mut self.parts {
                 part.weights.re.iter_mut().chain(&mut part.weights.im).for_each(|weight| *weight *= gain);
-                part.unsure.iter_mut().for_each(|unsure| *unsure = (*unsure * gain * gain).max(self.doubt));
+                part.unsure.iter_mut().for_each(|unsure| *unsure = (*unsure * gain * gain).max(doubt));
             }
             (self.left, self.taken, self.common, self.seen) = (0.0, 0.0, 0.0, 0);
         }
     }
 
-    fn push(&mut self, far: &[f32; BLOCK]) {
+    fn push(&mut self, far: &[f32; BLOCK], near: &[f32; BLOCK]) {
         self.far.copy_within(BLOCK.., 0);
-        self.far[BLOCK..].copy_from_slice(far);
-        self.newest = (self.newest + PARTS - 1) % PARTS;
+        self.far[TWICE - BLOCK..].copy_from_slice(far);
+        self.near.copy_within(BLOCK.., 0);
+        self.near[PART - BLOCK..].copy_from_slice(near);
+        self.newest = (self.newest + BLOCKS - 1) % BLOCKS;
         let newest = &mut self.played[self.newest];
         newest.spectrum = self.fourier.forward(&mut self.far.clone());
         newest.power = newest.spectrum.power();
     }
 
-    /// What was played, from the newest block to the oldest.
+    /// What was played in each part, from the newest to the oldest.
     fn newest_first(played: &[Played], newest: usize) -> impl Iterator<Item = &Played> {
-        played[newest..].iter().chain(&played[..newest])
+        played[newest..].iter().chain(&played[..newest]).step_by(PART / BLOCK)
     }
 
     /// The echo, and the power of the error that is to be expected in it.
@@ -214,11 +251,20 @@ impl Linear {
         }
     }
 
+    /// What of the room is longer than all parts is not taken out, but known of.
+    fn outlast(&mut self) {
+        let Some((part, played)) = self.parts.iter().zip(Self::newest_first(&self.played, self.newest)).last() else { return };
+        let power = part.weights.power();
+        for (k, late) in self.late.iter_mut().enumerate() {
+            *late = DIES * *late + LATER * power[k] * played.power[k];
+        }
+    }
+
     fn cut(&mut self) {
         for _ in 0..CUT {
             let weights = &mut self.parts[self.cut_next].weights;
             let mut time = self.fourier.backward(weights);
-            time[BLOCK..].fill(0.0);
+            time[PART..].fill(0.0);
             *weights = self.fourier.forward(&mut time);
             self.cut_next = (self.cut_next + 1) % PARTS;
         }

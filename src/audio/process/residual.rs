@@ -5,7 +5,7 @@
 //! rattles or a room that outlasts the filter, is learned from what is left while only the far end speaks.
 
 use super::fourier::{Fourier, Spectrum};
-use super::linear::{BLOCK, Left};
+use super::linear::{self, BLOCK, Left};
 
 /// Samples at 16 kHz from one filter to the next, and that it delays: 5 ms.
 const HOP: usize = 80;
@@ -13,8 +13,9 @@ const WINDOW: usize = 2 * HOP;
 const BINS: usize = HOP + 1;
 /// The bands above 8 kHz follow what is done from here on: 4 kHz.
 const UPPER_FROM: usize = 40;
-/// The canceller is a little too sure of itself. What it expects is for a window of twice the length and twice the energy.
-const DOUBT: f32 = 6.0 * 0.25;
+/// The canceller's frequencies in one of these. It is a little too sure of itself; what it expects is for six times the energy.
+const FINER: usize = (linear::BINS - 1) / (BINS - 1);
+const DOUBT: f32 = 2.0 / 6.0;
 /// Of the echo taken out so much is left at first; in each hop at most so much more than was found, and so much of the way to less.
 const LEAK: f32 = 0.05;
 const LEAK_UP: f32 = 1.003;
@@ -81,8 +82,8 @@ impl<const UPPER: usize> Residual<UPPER> {
     /// Works on a block of the lowest band, after [`super::linear::Linear`], and on as many samples of those above.
     pub fn process(&mut self, low: &mut [f32; BLOCK], upper: &mut [[f32; BLOCK]; UPPER], told: &Left) {
         let expected: [f32; BINS] = std::array::from_fn(|k| {
-            let at = |k: usize| told.expected[k.min(BLOCK)];
-            DOUBT * (0.5 * at((2 * k).saturating_sub(1)) + at(2 * k) + 0.5 * at(2 * k + 1))
+            let around = &told.expected[(FINER * k).saturating_sub(FINER / 2)..(FINER * k + FINER / 2 + 1).min(linear::BINS)];
+            DOUBT * around.iter().sum::<f32>() / around.len() as f32
         });
         for from in [0, HOP] {
             let hop = from..from + HOP;
@@ -110,7 +111,8 @@ impl<const UPPER: usize> Residual<UPPER> {
             spectrum.re[k] *= gain;
             spectrum.im[k] *= gain;
             if k >= UPPER_FROM {
-                (kept, all) = (kept + gain * gain * power[k], all + power[k]);
+                // Above, the echo is there still.
+                (kept, all) = (kept + gain * gain * power[k], all + power[k] + echo[k]);
             }
         }
         let time = self.fourier.backward(&spectrum);
