@@ -45,7 +45,7 @@ const WRONG: f32 = 0.6;
 const SEEN: u32 = 14;
 /// Nor does one block tell that has so large a share in all that is remembered, as after a pause, unless more is left than taken out.
 const ONE: f32 = 0.25;
-/// Nor does a word's begin, before it has come back by the room's long ways: nothing is told while so much less than usual is taken out,
+/// Nor does a word's beginning, before it has come back by the room's long ways: nothing is told while so much less than usual is taken out,
 /// which is forgotten by so much a block.
 const LITTLE: f32 = 0.2;
 const USUAL: f32 = 0.995;
@@ -102,14 +102,13 @@ pub struct Linear {
     heard: (f32, f32),
     young: u32,
     doubt: f32,
-    /// Energies of what is left, of the echo taken out, and what both have in common: of the last 150 ms or so.
+    /// Energies of what is left, of the echo taken out, and what both have in common: of the last 150 ms or so, and of how many blocks.
     left: f32,
     taken: f32,
     common: f32,
+    seen: u32,
     /// The most that was taken out of late.
     usual: f32,
-    /// Blocks that they are of.
-    seen: u32,
 }
 
 impl Linear {
@@ -131,8 +130,8 @@ impl Linear {
             left: 0.0,
             taken: 0.0,
             common: 0.0,
-            usual: 0.0,
             seen: 0,
+            usual: 0.0,
         }
     }
 

@@ -1,8 +1,8 @@
 //! What the linear part leaves of an echo, made inaudible: a Wiener filter by what the canceller knows of itself. Pure.
 //!
 //! The state of a Kalman filter says how far it may be out, and so what it leaves: Enzner and Vary, "Frequency-domain adaptive Kalman
-//! filter for acoustic echo control in hands-free telephones", Signal Processing 86, 2006. What it does not know of, a loudspeaker that
-//! rattles or a room that outlasts the filter, is learned from what is left while only the far end speaks.
+//! filter for acoustic echo control in hands-free telephones", Signal Processing 86, 2006. What it does not know of, as a loudspeaker that
+//! rattles, is learned from what is left while only the far end speaks.
 
 use super::fourier::{Fourier, Spectrum};
 use super::linear::{self, BLOCK, Left};
