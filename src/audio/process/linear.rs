@@ -53,10 +53,6 @@ const USUAL: f32 = 0.995;
 /// another one.
 const AGAIN: f32 = 8.0;
 const ANOTHER: f32 = 2.5;
-/// Set right again and again it is a voice here that was taken for the room: each time it doubts so much less, and so much more with each block
-/// after, until it doubts as at first: twofold in 10 s.
-const LESS: f32 = 0.25;
-const ANEW: f32 = 1.0007;
 /// Parts whose end is cut in each block, in turn: what a circular convolution adds to them.
 const CUT: usize = 2;
 /// A room that outlasts all parts goes on as their last one, dying away by so much a block, power: by 60 dB in 0.95 s. And the share of
@@ -113,8 +109,6 @@ pub struct Linear {
     seen: u32,
     /// The most that was taken out of late.
     usual: f32,
-    /// How much of the first doubt comes back when it is set right.
-    anew: f32,
 }
 
 impl Linear {
@@ -138,7 +132,6 @@ impl Linear {
             common: 0.0,
             seen: 0,
             usual: 0.0,
-            anew: 1.0,
         }
     }
 
@@ -199,14 +192,12 @@ impl Linear {
         smooth(&mut self.common, product(near, taken));
         self.seen = self.seen.saturating_add(1);
         self.usual = self.taken.max(self.usual * USUAL);
-        self.anew = (self.anew * ANEW).min(1.0);
         let alike = self.common.powi(2) / (self.left * self.taken).max(1.0);
         let is_told = self.left > self.taken || newest * FORGETS < ONE * self.taken;
         let is_heard = self.taken > (LITTLE * self.usual).max(NOTHING * BLOCK as f32);
         if self.seen > SEEN && is_heard && is_told && alike > ALIKE && self.common.abs() > WRONG * self.taken {
             let gain = (1.0 + self.common / self.taken).clamp(0.0, LOUDER_MAX);
-            let doubt = self.anew * if self.left < ANOTHER * self.taken { AGAIN * self.doubt } else { self.doubt };
-            self.anew *= LESS;
+            let doubt = if self.left < ANOTHER * self.taken { AGAIN * self.doubt } else { self.doubt };
             for part in &mut self.parts {
                 part.weights.re.iter_mut().chain(&mut part.weights.im).for_each(|weight| *weight *= gain);
                 part.unsure.iter_mut().for_each(|unsure| *unsure = (*unsure * gain * gain).max(doubt));
