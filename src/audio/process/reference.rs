@@ -3,6 +3,9 @@
 //! The playback side says when each frame leaves the loudspeaker, the capture side when its own was in the air; both are out by
 //! a few ms from one to the next, and a canceller hears each step between them. So what is read goes on evenly, at one rate where one
 //! card does both; two cards that drift are followed once that is more than chance, and a jump is made only where it is out by far.
+//!
+//! Both may also be out for good, and a canceller explains nothing by what comes after it. So what is read is ahead of its time, by as
+//! much as there is most of the time.
 
 use std::time::{Duration, Instant};
 
@@ -12,13 +15,19 @@ use crate::units::{FRAME_SAMPLES, SAMPLE_RATE, duration_of};
 /// What is kept: 1.37 s.
 const KEPT: usize = 1 << 16;
 /// The reference comes at most so much before its time: the canceller must never see it after the sound that it explains, and a card
-/// that tells too long a delay makes it so (PulseAudio's null sink: 3 ms).
+/// that tells too long a delay makes it so (PulseAudio's null sink: 6 ms).
 const LEAD_MAX: f64 = 1_440.0;
-/// Left between what is read and the newest there is, for callbacks that come late: 10 ms at first, more where that is not enough.
-const SPARE: f64 = 480.0;
-const SPARE_MAX: f64 = 1_920.0;
-/// So many frames that come too late ask for more.
-const MISSES: u32 = 3;
+/// Left between what is read and the newest there is, for callbacks that come late: at first, as little is known of them; and of what
+/// there was but for the worst frames of the last second, as many as [`MISSES`].
+const SPARE_AT_FIRST: f64 = 480.0;
+const SPARE: f64 = 192.0;
+const LOOKED_AT: u32 = 100;
+const MISSES: usize = 3;
+/// A lead below this is not safe; so much more is worth a jump.
+const SAFE: f64 = 480.0;
+const WORTH: f64 = 96.0;
+/// The loudspeaker's side is not late any more, but stands still.
+const STANDS_STILL: f64 = -4_800.0;
 /// An error of 4 ms is no matter; what is beyond goes within 4 s.
 const NO_MATTER: f64 = 192.0;
 const BY_ERROR: f64 = 1.0 / 400.0;
@@ -36,9 +45,8 @@ pub struct Reference {
     end: Option<Instant>,
     /// Where to read next, once it is known; and how much before its time that is, samples.
     read: Option<f64>,
-    lead: f64,
-    spare: f64,
-    misses: u32,
+    lead: Option<f64>,
+    spares: Spares,
     /// How the error grows, where nothing is done about it: the two cards' drift. And what has been done, samples.
     trend: Trend,
     followed: f64,
@@ -52,9 +60,8 @@ impl Default for Reference {
             written: 0,
             end: None,
             read: None,
-            lead: 0.0,
-            spare: SPARE,
-            misses: 0,
+            lead: None,
+            spares: Spares::default(),
             trend: Trend::default(),
             followed: 0.0,
             astray: 0,
@@ -75,39 +82,64 @@ impl Reference {
     /// What belongs to the microphone's frame whose first sample was in the air at `captured`; `None`: nothing was played then.
     pub fn take(&mut self, captured: Instant) -> Option<Frame> {
         let ideal = self.place(captured)?;
-        let room = (self.written as f64 - FRAME_SAMPLES as f64 - 1.0) - ideal;
-        let Some(read) = self.read else {
-            // Negative where a card tells less than there is: what is heard was played longer ago than it says, so that is early enough.
-            self.lead = (room - self.spare).clamp(-LEAD_MAX, LEAD_MAX);
-            if ideal + self.lead < 0.0 || self.lead > room {
-                return None;
-            }
-            (self.trend, self.followed, self.astray) = (Trend::default(), 0.0, 0);
-            self.read = Some((ideal + self.lead).floor());
-            return self.take(captured);
+        let most = (self.written as f64 - FRAME_SAMPLES as f64 - 1.0) - SPARE_AT_FIRST - ideal;
+        let wanted = ideal + *self.lead.get_or_insert(most.clamp(-LEAD_MAX, LEAD_MAX));
+        let held = self.read;
+        let read = match held {
+            Some(read) if !self.is_astray(wanted - read) => read,
+            _ => self.begin(wanted),
         };
-        let error = ideal + self.lead - read;
-        self.astray = if error.abs() > JUMP { self.astray + 1 } else { 0 };
-        if self.astray > JUMP_AFTER {
-            self.read = None;
-            return self.take(captured);
+        let next = read + FRAME_SAMPLES as f64 + self.step(wanted - read);
+        let left = self.written as f64 - 3.0 - next;
+        self.read = Some(next + self.look_at(left));
+        let is_kept = read >= 1.0 && self.written as f64 - read <= (KEPT - 4) as f64;
+        // Where the loudspeaker's side is late, or stands still, its time goes on all the same.
+        (is_kept && left >= 0.0).then(|| self.between(read, next))
+    }
+
+    /// Once a second: does what is read come early enough, and is it there? By how many samples it is to come earlier: none where it does;
+    /// another delay is to be learned. `left`: what there is beyond this frame.
+    fn look_at(&mut self, left: f64) -> f64 {
+        if left < STANDS_STILL {
+            self.spares = Spares::default();
+            return 0.0;
         }
+        self.spares.push(left);
+        if self.spares.seen < LOOKED_AT {
+            return 0.0;
+        }
+        let least = std::mem::take(&mut self.spares).most_of_the_time();
+        let (mean, _) = self.trend.line();
+        let lead = self.lead.unwrap_or_default() - (mean - self.followed);
+        if least >= 0.0 && !(lead < SAFE && least > SPARE + WORTH) {
+            return 0.0;
+        }
+        let better = (lead + least - SPARE).clamp(-LEAD_MAX, LEAD_MAX).floor();
+        self.lead = Some(better);
+        (self.trend, self.followed) = (Trend::default(), 0.0);
+        (better - lead).floor()
+    }
+
+    /// Reads on from `place`, and knows nothing of how that will do.
+    fn begin(&mut self, place: f64) -> f64 {
+        (self.trend, self.followed, self.astray) = (Trend::default(), 0.0, 0);
+        place.floor()
+    }
+
+    /// Out by far, for long.
+    fn is_astray(&mut self, error: f64) -> bool {
+        self.astray = if error.abs() > JUMP { self.astray + 1 } else { 0 };
+        self.astray > JUMP_AFTER
+    }
+
+    /// How many samples more than a frame's to read on by, where what is read is out by `error`.
+    fn step(&mut self, error: f64) -> f64 {
         self.trend.push(error.clamp(-JUMP, JUMP) + self.followed);
         let (mean, growth) = self.trend.line();
         let left = mean - self.followed;
         let step = growth.clamp(-DRIFT_MAX, DRIFT_MAX) + (left - left.clamp(-NO_MATTER, NO_MATTER)) * BY_ERROR;
         self.followed += step;
-        let next = read + FRAME_SAMPLES as f64 + step;
-        self.read = Some(next);
-        if next + 3.0 > self.written as f64 || self.written as f64 - read > (KEPT - 4) as f64 || read < 1.0 {
-            // The loudspeaker's side is late, or stands still: its time goes on all the same.
-            self.misses += 1;
-            if self.misses >= MISSES {
-                (self.read, self.misses, self.spare) = (None, 0, (self.spare + SPARE).min(SPARE_MAX));
-            }
-            return None;
-        }
-        Some(self.between(read, next))
+        step
     }
 
     /// Where the sample lies that left the loudspeaker at `at`.
@@ -130,6 +162,36 @@ impl Reference {
             let (bend, rise) = (2.0 * before - 5.0 * this + 4.0 * next - after, 3.0 * (this - next) + after - before);
             this + 0.5 * t * (next - before + t * (bend + t * rise))
         })
+    }
+}
+
+/// What there was beyond each of some frames.
+#[derive(Debug)]
+struct Spares {
+    seen: u32,
+    /// The least of them, ascending, samples.
+    least: [f64; MISSES],
+}
+
+impl Default for Spares {
+    fn default() -> Self {
+        Self { seen: 0, least: [f64::INFINITY; MISSES] }
+    }
+}
+
+impl Spares {
+    fn push(&mut self, mut left: f64) {
+        self.seen += 1;
+        for least in &mut self.least {
+            if left < *least {
+                std::mem::swap(least, &mut left);
+            }
+        }
+    }
+
+    /// But for so few frames as may come too late, below 0.
+    fn most_of_the_time(&self) -> f64 {
+        self.least[MISSES - 1]
     }
 }
 
@@ -221,6 +283,50 @@ mod tests {
         for ppm in [-300.0, -50.0, 50.0, 300.0] {
             assert!(wander(ppm, 0) < 60.0, "{ppm} ppm: {}", wander(ppm, 0));
             assert!(wander(ppm, 8) < 400.0, "{ppm} ppm, callbacks late: {}", wander(ppm, 8));
+        }
+    }
+
+    /// A card that tells everything 6 ms wrong, and worse while it starts, and whose callbacks come late now and then: each frame that is
+    /// read, by how many samples it is ahead of what the microphone hears; and how many were not there. Of 20 s, without the first five.
+    fn read_ahead(tells_wrong_ms: f64, seed: u64) -> (Vec<f64>, usize) {
+        let mut dice = seed;
+        let mut dice = || {
+            dice = dice.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (dice >> 33) as f64 / f64::from(1u32 << 31)
+        };
+        let (mut reference, start) = (Reference::default(), Instant::now());
+        let at = |samples: f64, ms: f64| start + Duration::from_secs_f64((samples / 48.0 + ms + 100.0) / 1e3);
+        let (mut ahead, mut missed, mut pushed) = (Vec::new(), 0, 0.0);
+        for n in 0..2_000u64 {
+            let heard = 480.0 * n as f64;
+            // The loudspeaker's side is 10 ms ahead of what is taken, but for one frame in 70 where its callback waits for the next.
+            let waits = n % 70 == 3;
+            while pushed < heard + 960.0 - if waits { 480.0 } else { 0.0 } {
+                let frame: Frame = std::array::from_fn(|k| (pushed as f32 + k as f32) / 1e6);
+                let starts = if n < 40 { 12.0 - 30.0 * dice() } else { 0.0 };
+                reference.push(&frame, at(pushed, tells_wrong_ms + starts + dice()));
+                pushed += 480.0;
+            }
+            let read = reference.take(at(heard, dice()));
+            if n >= 500 {
+                missed += usize::from(read.is_none());
+                ahead.extend(read.map(|read| f64::from(read[0]) * 1e6 - heard));
+            }
+        }
+        (ahead, missed)
+    }
+
+    #[test]
+    fn what_is_read_comes_before_what_is_heard_and_stays_so() {
+        for seed in 1..=20 {
+            for wrong in [-20.0, 0.0, 6.0] {
+                let (ahead, missed) = read_ahead(wrong, seed);
+                let least = ahead.iter().fold(f64::INFINITY, |least, ahead| least.min(*ahead));
+                let most = ahead.iter().fold(0f64, |most, ahead| most.max(*ahead));
+                assert!(least >= 0.0 && most < 1_600.0, "told {wrong} ms late, seed {seed}: {least:.0} to {most:.0} samples ahead");
+                assert!(most - least < 300.0, "told {wrong} ms late, seed {seed}: {least:.0} to {most:.0} samples ahead");
+                assert!(missed < 40, "told {wrong} ms late, seed {seed}: {missed} frames were not there");
+            }
         }
     }
 
