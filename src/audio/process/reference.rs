@@ -24,7 +24,7 @@ const SPARE: f64 = 192.0;
 const LOOKED_AT: u32 = 100;
 const MISSES: usize = 3;
 /// A lead below this is not safe; so much more is worth a jump.
-const SAFE: f64 = 480.0;
+const SAFE: f64 = 384.0;
 const WORTH: f64 = 96.0;
 /// The loudspeaker's side is not late any more, but stands still.
 const STANDS_STILL: f64 = -4_800.0;
