@@ -49,10 +49,15 @@ const ONE: f32 = 0.25;
 /// which is forgotten by so much a block.
 const LITTLE: f32 = 0.2;
 const USUAL: f32 = 0.995;
-/// As unsure as at first, or so much more where no more is left than this beside what was taken out: then no voice is here, and the room is
-/// another one.
+/// So alike they are only where nobody speaks here: it is as unsure then as at first. And so much more where no more is left than this beside
+/// what was taken out: the room is another one.
+const SURE: f32 = 0.5;
 const AGAIN: f32 = 8.0;
 const ANOTHER: f32 = 2.5;
+/// Less alike, two voices are that by chance, for a moment: it is tried on so many of the next blocks, and holds if it makes what is left so
+/// much quieter, power.
+const TRIED: u32 = 10;
+const BETTER: f32 = 0.1;
 /// Parts whose end is cut in each block, in turn: what a circular convolution adds to them.
 const CUT: usize = 2;
 /// A room that outlasts all parts goes on as their last one, dying away by so much a block, power: by 60 dB in 0.95 s. And the share of
@@ -74,6 +79,16 @@ struct Played {
 struct Part {
     weights: Spectrum<BINS>,
     unsure: [f32; BINS],
+}
+
+/// What another loudness of the echo would have left of some blocks, and what was left: energies.
+struct Trial {
+    /// Louder by this share; and so unsure at least then.
+    by: f32,
+    doubt: f32,
+    blocks: u32,
+    with: f32,
+    without: f32,
 }
 
 /// What came of a block.
@@ -109,6 +124,7 @@ pub struct Linear {
     seen: u32,
     /// The most that was taken out of late.
     usual: f32,
+    trial: Option<Trial>,
 }
 
 impl Linear {
@@ -132,6 +148,7 @@ impl Linear {
             common: 0.0,
             seen: 0,
             usual: 0.0,
+            trial: None,
         }
     }
 
@@ -195,15 +212,42 @@ impl Linear {
         let alike = self.common.powi(2) / (self.left * self.taken).max(1.0);
         let is_told = self.left > self.taken || newest * FORGETS < ONE * self.taken;
         let is_heard = self.taken > (LITTLE * self.usual).max(NOTHING * BLOCK as f32);
-        if self.seen > SEEN && is_heard && is_told && alike > ALIKE && self.common.abs() > WRONG * self.taken {
-            let gain = (1.0 + self.common / self.taken).clamp(0.0, LOUDER_MAX);
-            let doubt = if self.left < ANOTHER * self.taken { AGAIN * self.doubt } else { self.doubt };
-            for part in &mut self.parts {
-                part.weights.re.iter_mut().chain(&mut part.weights.im).for_each(|weight| *weight *= gain);
-                part.unsure.iter_mut().for_each(|unsure| *unsure = (*unsure * gain * gain).max(doubt));
-            }
-            (self.left, self.taken, self.common, self.seen) = (0.0, 0.0, 0.0, 0);
+        let by = self.common / self.taken.max(NOTHING);
+        let is_seen = self.seen > SEEN && is_heard && is_told && alike > ALIKE && by.abs() > WRONG;
+        let another = if self.left < ANOTHER * self.taken { AGAIN * self.doubt } else { 0.0 };
+        let tried = self.try_out(near, taken);
+        if is_seen && (alike > SURE || self.young > 0) {
+            self.scale(by, another.max(self.doubt));
+        } else if let Some(trial) = tried {
+            self.scale(trial.by, trial.doubt);
+        } else if is_seen && self.trial.is_none() {
+            self.trial = Some(Trial { by: by.min(LOUDER_MAX - 1.0), doubt: another, blocks: 0, with: 0.0, without: 0.0 });
         }
+    }
+
+    /// The trial that is over, if it has shown that it is right.
+    fn try_out(&mut self, near: &[f32; BLOCK], taken: &[f32; BLOCK]) -> Option<Trial> {
+        let trial = self.trial.as_mut()?;
+        trial.blocks += 1;
+        trial.without += product(near, near);
+        let with: [f32; BLOCK] = std::array::from_fn(|n| near[n] - trial.by * taken[n]);
+        trial.with += product(&with, &with);
+        if trial.blocks < TRIED {
+            return None;
+        }
+        self.trial.take().filter(|trial| trial.with < (1.0 - BETTER) * trial.without)
+    }
+
+    /// Another loudness of the echo, louder by the share `by`; so unsure at least. Where nothing is to be learned anew, it stays as unsure as
+    /// it was: what is sure of nothing learns nothing.
+    fn scale(&mut self, by: f32, doubt: f32) {
+        let gain = (1.0 + by).clamp(0.0, LOUDER_MAX);
+        let unsurer = if doubt > 0.0 { gain * gain } else { (gain * gain).max(1.0) };
+        for part in &mut self.parts {
+            part.weights.re.iter_mut().chain(&mut part.weights.im).for_each(|weight| *weight *= gain);
+            part.unsure.iter_mut().for_each(|unsure| *unsure = (*unsure * unsurer).max(doubt));
+        }
+        (self.left, self.taken, self.common, self.seen, self.trial) = (0.0, 0.0, 0.0, 0, None);
     }
 
     fn push(&mut self, far: &[f32; BLOCK], near: &[f32; BLOCK]) {
