@@ -21,6 +21,8 @@ const WAITING: usize = 256;
 /// How long the reader waits while something is held: well under the renewal.
 const WAKE_HELD: Duration = Duration::from_millis(50);
 const WAKE_IDLE: Duration = Duration::from_millis(100);
+/// What comes within this has come already. Crossterm looks at nothing in no time.
+const AT_ONCE: Duration = Duration::from_millis(1);
 
 /// What the screen is told.
 #[derive(Clone, PartialEq, Debug)]
@@ -166,7 +168,7 @@ impl Reader {
     }
 
     fn drain(&mut self) -> std::io::Result<()> {
-        while event::poll(Duration::ZERO)? {
+        while event::poll(AT_ONCE)? {
             let event = event::read()?;
             let now = Instant::now();
             // Asked before the event came: it must not hit the press that follows.

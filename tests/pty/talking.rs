@@ -38,6 +38,19 @@ fn a_fresh_press_that_kitty_calls_a_repeat_keys_up() {
     term.wait_on_air(false);
 }
 
+/// Both wake the reader at once, and it must see both.
+#[test]
+fn a_release_while_the_window_changes_its_size_unkeys() {
+    let mut term = Term::in_call();
+    for columns in 80..120 {
+        term.kitty_space(1);
+        term.wait_on_air(true);
+        term.resize(columns, 24);
+        term.kitty_space(3);
+        term.wait_on_air(false);
+    }
+}
+
 #[test]
 fn without_releases_the_hold_lasts_while_the_keyboard_repeats() {
     let mut term = Term::in_call();
