@@ -13,12 +13,12 @@ const WINDOW: usize = 2 * HOP;
 const BINS: usize = HOP + 1;
 /// The bands above 8 kHz follow what is done from here on: 4 kHz.
 const UPPER_FROM: usize = 40;
-/// The canceller's frequencies in one of these. It is a little too sure of itself; what it expects is for six times the energy.
+/// The canceller's frequencies in one of these. What it expects is for six times the energy, and it is not too sure of itself.
 const FINER: usize = (linear::BINS - 1) / (BINS - 1);
-const DOUBT: f32 = 2.0 / 6.0;
+const DOUBT: f32 = 0.9 / 6.0;
 /// Of the echo taken out so much is left at first; in each hop at most so much more than was found, and so much of the way to less.
 const LEAK: f32 = 0.05;
-const LEAK_UP: f32 = 1.003;
+const LEAK_UP: f32 = 1.001;
 const LEAK_DOWN: f32 = 0.15;
 /// A leak is heard so many times as loud, power: it is the least that was found.
 const LEAK_TIMES: f32 = 2.0;
@@ -26,7 +26,7 @@ const LEAK_TIMES: f32 = 2.0;
 const DECAY: f32 = 0.93;
 /// The share of a power's past in its mean, 50 ms; of the last hop's voice in this one's (Ephraim and Malah's decision-directed estimate).
 const SMOOTH: f32 = 0.9;
-const PRIOR: f32 = 0.85;
+const PRIOR: f32 = 0.95;
 /// No frequency loses more: 40 dB. And none falls below the room's own noise, by 18 dB at most, or its noise would come and go.
 const LEAST: f32 = 0.01;
 const LEAST_NOISE: f32 = 0.125;
