@@ -14,6 +14,7 @@ mod gain;
 mod high_pass;
 mod knocks;
 mod linear;
+mod moves;
 mod reference;
 mod residual;
 mod stage;

@@ -5,6 +5,7 @@
 //! "State-space architecture of the partitioned-block-based acoustic echo controller", ICASSP 2014.
 
 use super::fourier::{Fourier, Spectrum};
+use super::moves::Moves;
 
 /// Samples of a block, at 16 kHz: 10 ms.
 pub const BLOCK: usize = 160;
@@ -26,9 +27,8 @@ const OFF: f32 = 1e-5;
 const LOUDER_MAX: f32 = 4.0;
 /// A loudspeaker below this power plays nothing: -60 dBFS.
 const PLAYS: f32 = 1_000.0;
-/// How much of the room is another one 10 ms later, where the echo alone is heard, and where a voice here is much louder: what is learned
-/// then is the voice.
-const CHANGES: f32 = 1e-4;
+/// How much of the room is another one 10 ms later where a voice here is much louder than the echo: what is learned then is the voice. Where
+/// the echo alone is heard, [`Moves`] tells.
 const CHANGES_UNHEARD: f32 = 1e-6;
 /// Share of what is expected that is in one part's error (half, by the window; a little more learns better), and how much of what it
 /// seems to teach is believed: neighbours in frequency and in time are taken for independent, which they are not.
@@ -41,7 +41,7 @@ const BESIDE: [f32; 5] = [0.2, 0.180_901_7, 0.130_901_7, 0.069_098_3, 0.019_098_
 /// much, linear, and for how many blocks: a voice has much in common with itself for a moment.
 const FORGETS: f32 = 0.07;
 const ALIKE: f32 = 0.2;
-const WRONG: f32 = 0.6;
+const WRONG: f32 = 0.3;
 const SEEN: u32 = 14;
 /// Nor does one block tell that has so large a share in all that is remembered, as after a pause, unless more is left than taken out.
 const ONE: f32 = 0.25;
@@ -125,6 +125,7 @@ pub struct Linear {
     /// The most that was taken out of late.
     usual: f32,
     trial: Option<Trial>,
+    moves: Moves,
 }
 
 impl Linear {
@@ -149,6 +150,7 @@ impl Linear {
             seen: 0,
             usual: 0.0,
             trial: None,
+            moves: Moves::default(),
         }
     }
 
@@ -165,10 +167,13 @@ impl Linear {
         time[..PART].fill(0.0);
         time[PART..].iter_mut().zip(&self.near).for_each(|(echo, near)| *echo = near - *echo);
         let error = self.fourier.forward(&mut time);
-        self.hear(&error.power());
+        let left = error.power();
+        self.hear(&left);
+        let known: f32 = expected.iter().zip(&self.late).map(|(expected, late)| SHARE * (expected + late)).sum();
+        self.moves.push(left.iter().sum(), known, self.is_heard());
         let gain = std::array::from_fn(|k| 1.0 / (SHARE * expected[k] + self.other[k] + NOTHING));
         let alone = self.taken / (self.taken + self.left + NOTHING);
-        self.learn(&error, &gain, CHANGES_UNHEARD + (CHANGES - CHANGES_UNHEARD) * alone * alone);
+        self.learn(&error, &gain, CHANGES_UNHEARD + (self.moves.changes() - CHANGES_UNHEARD) * alone * alone);
         self.cut();
         self.set_right(near, &taken);
         self.outlast();
@@ -211,9 +216,8 @@ impl Linear {
         self.usual = self.taken.max(self.usual * USUAL);
         let alike = self.common.powi(2) / (self.left * self.taken).max(1.0);
         let is_told = self.left > self.taken || newest * FORGETS < ONE * self.taken;
-        let is_heard = self.taken > (LITTLE * self.usual).max(NOTHING * BLOCK as f32);
         let by = self.common / self.taken.max(NOTHING);
-        let is_seen = self.seen > SEEN && is_heard && is_told && alike > ALIKE && by.abs() > WRONG;
+        let is_seen = self.seen > SEEN && self.is_heard() && is_told && alike > ALIKE && by.abs() > WRONG;
         let another = if self.left < ANOTHER * self.taken { AGAIN * self.doubt } else { 0.0 };
         let tried = self.try_out(near, taken);
         if is_seen && (alike > SURE || self.young > 0) {
@@ -223,6 +227,11 @@ impl Linear {
         } else if is_seen && self.trial.is_none() {
             self.trial = Some(Trial { by: by.min(LOUDER_MAX - 1.0), doubt: another, blocks: 0, with: 0.0, without: 0.0 });
         }
+    }
+
+    /// The echo is not much quieter than usual.
+    fn is_heard(&self) -> bool {
+        self.taken > (LITTLE * self.usual).max(NOTHING * BLOCK as f32)
     }
 
     /// The trial that is over, if it has shown that it is right.

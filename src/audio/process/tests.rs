@@ -111,6 +111,20 @@ fn a_room_that_changes_is_learned_anew_within_two_seconds() {
 }
 
 #[test]
+fn a_room_in_which_somebody_walks_about_is_followed() {
+    // One becomes the other, all but the direct sound, within half a minute.
+    let played = at_level(-22.0, &spoken(24, 3));
+    let [here, there] = [1, 9].map(|seed| heard(&played, &room(0.3, 6.0, seed), 960));
+    let share = |n: usize| 0.5 + 0.5 * (std::f32::consts::PI * n as f32 / (32 * SECOND) as f32).cos();
+    let mic: Vec<f32> = (0..played.len()).map(|n| here[n] * share(n) + there[n] * (1.0 - share(n))).collect();
+    let mut chain = Chain::default();
+    chain.set(wanted(true, When::Off, false));
+    let left = through(&mut chain, &mic, Some(&played));
+    let gained = rms_db(&mic[4 * SECOND..]) - rms_db(&left[4 * SECOND..]);
+    assert!(gained >= 32.0, "{gained:.1} dB");
+}
+
+#[test]
 fn a_microphone_that_was_off_at_first_is_learned_when_it_is_on() {
     let played = at_level(-22.0, &spoken(9, 3));
     for quieter in [0.0, 0.003, 0.1] {
