@@ -2,7 +2,8 @@
 //!
 //! What noise suppression learns does not change; a knock is over before it is learnt. So it is known by its shape: the treble
 //! leaps, and nobody speaks. A word can begin in the same way, so nothing is done before the knocks come again and again, each
-//! without a voice behind it; and nothing at all while somebody speaks.
+//! without a voice behind it; and nothing at all while somebody speaks. That a detector of voices tells, which takes some keys for one,
+//! and what follows a word too: so what is voiced must have been heard within the last fifth of a second.
 
 use super::high_pass::HighPass;
 use crate::audio::Frame;
@@ -28,6 +29,13 @@ const BACK: f32 = 1.35;
 const SPEECH_WITHIN: u32 = 100;
 const TYPES_WITHIN: u32 = 15_000;
 const TYPES: usize = 2;
+/// What lies below the treble is voiced while it is at most so much (25 dB) below its loudest, which fades by this a frame (5 dB a minute), for
+/// three frames, longer than a knock. Powers.
+const VOICED: f32 = 0.003;
+const FADES: f32 = 0.9998;
+const VOICED_FRAMES: usize = 3;
+/// No word is unvoiced for so many frames: a cluster as in "texts" takes less.
+const UNVOICED_FRAMES: u32 = 20;
 
 /// Finds knocks and holds them down.
 #[derive(Clone, Debug)]
@@ -40,11 +48,41 @@ pub struct Knocks {
     leapt: Option<u32>,
     /// Blocks since each of the last knocks.
     knocks: [u32; TYPES],
+    voiced: Voiced,
+}
+
+/// When something voiced was heard last: a knock is not.
+#[derive(Clone, Debug, Default)]
+struct Voiced {
+    /// Power below the treble in the last frames, and the loudest.
+    last: [f32; VOICED_FRAMES],
+    loudest: f32,
+    frames: u32,
+}
+
+impl Voiced {
+    /// Whether it was lately. `treble`: the frame's.
+    fn push(&mut self, frame: &Frame, treble: &Frame) -> bool {
+        self.last.rotate_right(1);
+        self.last[0] = mean_square(&std::array::from_fn::<f32, FRAME_SAMPLES, _>(|n| frame[n] - treble[n]));
+        let lasting = self.last.iter().copied().fold(f32::MAX, f32::min);
+        self.loudest = lasting.max(self.loudest * FADES);
+        self.frames = if lasting > self.loudest * VOICED { 0 } else { self.frames.saturating_add(1) };
+        self.frames < UNVOICED_FRAMES
+    }
 }
 
 impl Default for Knocks {
     fn default() -> Self {
-        Self { treble: HighPass::new(TREBLE_HZ), before: LEAST, gain: 1.0, held: 0, leapt: None, knocks: [u32::MAX; TYPES] }
+        Self {
+            treble: HighPass::new(TREBLE_HZ),
+            before: LEAST,
+            gain: 1.0,
+            held: 0,
+            leapt: None,
+            knocks: [u32::MAX; TYPES],
+            voiced: Voiced::default(),
+        }
     }
 }
 
@@ -56,6 +94,7 @@ impl Knocks {
         if speaks {
             self.leapt = None;
         }
+        let spares = self.voiced.push(frame, &treble) && speaks;
         let mut gains = [1.0; BLOCKS + 1];
         gains[0] = self.gain;
         for (n, block) in treble.as_chunks::<BLOCK>().0.iter().enumerate() {
@@ -66,12 +105,12 @@ impl Knocks {
             if leaps && self.leapt.is_none() && !speaks {
                 self.leapt = Some(0);
             }
-            if leaps && !speaks && wanted && self.types() {
+            if leaps && !spares && wanted && self.types() {
                 self.held = HELD_BLOCKS;
                 // From the block before on, so that the blow itself is not heard.
                 gains[n] = HELD;
             }
-            let held = self.held > 0 && !speaks;
+            let held = self.held > 0 && !spares;
             self.held = if held { self.held - 1 } else { 0 };
             self.gain = if held { HELD } else { (self.gain * BACK).min(1.0) };
             gains[n + 1] = self.gain;
@@ -142,8 +181,18 @@ mod tests {
         let heard = |n: usize| loud[n.saturating_sub(16)..=n.saturating_sub(6)].iter().any(|loud| *loud);
         assert!(through(&said, heard) == said, "nobody types");
         let both: Vec<f32> = said.iter().zip(typed(10)).map(|(said, typed)| said + typed).collect();
-        let out = through(&both, |_| true);
-        assert!(out == both, "while somebody speaks nothing is done");
+        let out = through(&both, |n| n > 300 || heard(n));
+        let since = |n: usize, frames: usize| !loud[n.saturating_sub(frames)..=n].iter().any(|loud| *loud);
+        let (mut beside, mut held) = (0, [0.0; 2]);
+        for (n, (both, out)) in both.as_chunks::<480>().0.iter().zip(out.as_chunks::<480>().0).enumerate().skip(300) {
+            if !since(n - 5, 10) {
+                assert!(both == out, "frame {n}: in a word but for its first moment, and right after it, nothing is done");
+                beside += 1;
+            } else if since(n, 30) {
+                held = [held[0] + mean_square(both), held[1] + mean_square(out)];
+            }
+        }
+        assert!(beside > 300 && held[1] < 0.1 * held[0], "the detector hears a voice all the time, but there is none: {beside}, {held:?}");
     }
 
     #[test]
