@@ -102,14 +102,15 @@ impl Desk {
 }
 
 impl Heard {
-    /// From this second on every half second in which the far end is heard has lost 20 dB of it.
+    /// So many seconds after the far end is first heard, and from then on, every half second in which it is heard has lost 20 dB of it.
     pub fn converged(&self) -> Option<f32> {
         const HALF: usize = SECOND / 2;
         let loud = level(&self.microphone);
         let parts = self.microphone.chunks(HALF).zip(self.left.chunks(HALF));
         let bad = |(came, left): (&[f32], &[f32])| level(came) > loud - 10.0 && level(came) - level(left) < 20.0;
         let last = parts.map(bad).rposition(|bad| bad).map_or(0, |at| at + 1);
-        (last * HALF < self.left.len()).then_some(last as f32 / 2.0)
+        let first = self.microphone.chunks(FRAME_SAMPLES).position(|frame| level(frame) > loud - 10.0).unwrap_or(0) * FRAME_SAMPLES;
+        (last * HALF < self.left.len()).then_some((last * HALF).saturating_sub(first) as f32 / SECOND as f32)
     }
 
     /// Level of the noise in the own voice's pauses, from a fifth of a second after a word on, and of the voice (noise taken off), dBFS, from the eighth second on.

@@ -47,7 +47,7 @@ fn main() {
 
 /// The far end alone speaks: how much of it is left.
 fn echo(_keep: Option<&Path>) {
-    println!("echo alone, 20 s: dB gone from the third second on (converged after, s)\n");
+    println!("echo alone, 20 s: dB gone from the third second on (converged after, s, from when it is first heard)\n");
     println!("| room and its reverberation, delay not told | clocks alike | loudspeaker 50 ppm fast | 50 ppm slow |\n|---|---|---|---|");
     for (name, room) in ROOMS {
         for delay in DELAYS_MS {
