@@ -66,11 +66,14 @@ fn says(home: &Path, job: &[&str]) -> String {
 
 /// The four words, from the view of peers, which stays.
 fn words(term: &mut Term) -> String {
+    let shown = |term: &Term| {
+        let text = term.text();
+        let (words, _) = text.lines().find_map(|line| line.split_once("words  "))?.1.split_once("   ")?;
+        (words.split_whitespace().count() == 4).then(|| words.trim().to_owned())
+    };
     term.send("4");
-    term.wait("words  ");
-    let text = term.text();
-    let line = text.lines().find_map(|line| line.split_once("words  ")).expect("a line of words").1;
-    line.split("   ").next().unwrap_or_default().trim().to_owned()
+    term.until("four words", || shown(term).is_some());
+    shown(term).expect("four words")
 }
 
 /// The screen's rows as one, so that it does not matter where a sentence breaks.
