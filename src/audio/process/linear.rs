@@ -208,24 +208,24 @@ impl Linear {
     /// or moved, or a voice here was taken for an echo. Both in common say by how much: least squares.
     fn set_right(&mut self, near: &[f32; BLOCK], taken: &[f32; BLOCK]) {
         let smooth = |mean: &mut f32, now: f32| *mean += (now - *mean) * FORGETS;
-        smooth(&mut self.left, product(near, near));
-        let newest = product(taken, taken);
+        let [left, newest, common] = [product(near, near), product(taken, taken), product(near, taken)];
+        smooth(&mut self.left, left);
         smooth(&mut self.taken, newest);
-        smooth(&mut self.common, product(near, taken));
+        smooth(&mut self.common, common);
         self.seen = self.seen.saturating_add(1);
         self.usual = self.taken.max(self.usual * USUAL);
         let alike = self.common.powi(2) / (self.left * self.taken).max(1.0);
         let is_told = self.left > self.taken || newest * FORGETS < ONE * self.taken;
-        let by = self.common / self.taken.max(NOTHING);
+        let by = (self.common / self.taken.max(NOTHING)).clamp(-1.0, LOUDER_MAX - 1.0);
         let is_seen = self.seen > SEEN && self.is_heard() && is_told && alike > ALIKE && by.abs() > WRONG;
         let another = if self.left < ANOTHER * self.taken { AGAIN * self.doubt } else { 0.0 };
-        let tried = self.try_out(near, taken);
+        let tried = self.try_out(left, newest, common);
         if is_seen && (alike > SURE || self.young > 0) {
             self.scale(by, another.max(self.doubt));
         } else if let Some(trial) = tried {
             self.scale(trial.by, trial.doubt);
         } else if is_seen && self.trial.is_none() {
-            self.trial = Some(Trial { by: by.min(LOUDER_MAX - 1.0), doubt: another, blocks: 0, with: 0.0, without: 0.0 });
+            self.trial = Some(Trial { by, doubt: another, blocks: 0, with: 0.0, without: 0.0 });
         }
     }
 
@@ -234,23 +234,22 @@ impl Linear {
         self.taken > (LITTLE * self.usual).max(NOTHING * BLOCK as f32)
     }
 
-    /// The trial that is over, if it has shown that it is right.
-    fn try_out(&mut self, near: &[f32; BLOCK], taken: &[f32; BLOCK]) -> Option<Trial> {
+    /// The trial that is over, if it has shown that it is right. Of a block: energies of what is left, of the echo taken out, and in common.
+    fn try_out(&mut self, left: f32, taken: f32, common: f32) -> Option<Trial> {
         let trial = self.trial.as_mut()?;
         trial.blocks += 1;
-        trial.without += product(near, near);
-        let with: [f32; BLOCK] = std::array::from_fn(|n| near[n] - trial.by * taken[n]);
-        trial.with += product(&with, &with);
+        trial.without += left;
+        trial.with += left - 2.0 * trial.by * common + trial.by * trial.by * taken;
         if trial.blocks < TRIED {
             return None;
         }
         self.trial.take().filter(|trial| trial.with < (1.0 - BETTER) * trial.without)
     }
 
-    /// Another loudness of the echo, louder by the share `by`; so unsure at least. Where nothing is to be learned anew, it stays as unsure as
+    /// Another loudness of the echo, louder by the share `by` (-1: silent); so unsure at least. Where nothing is to be learned anew, it stays as unsure as
     /// it was: what is sure of nothing learns nothing.
     fn scale(&mut self, by: f32, doubt: f32) {
-        let gain = (1.0 + by).clamp(0.0, LOUDER_MAX);
+        let gain = 1.0 + by;
         let unsurer = if doubt > 0.0 { gain * gain } else { (gain * gain).max(1.0) };
         for part in &mut self.parts {
             part.weights.re.iter_mut().chain(&mut part.weights.im).for_each(|weight| *weight *= gain);
