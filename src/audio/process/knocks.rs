@@ -181,6 +181,7 @@ mod tests {
         let heard = |n: usize| loud[n.saturating_sub(16)..=n.saturating_sub(6)].iter().any(|loud| *loud);
         assert!(through(&said, heard) == said, "nobody types");
         let both: Vec<f32> = said.iter().zip(typed(10)).map(|(said, typed)| said + typed).collect();
+        assert!(through(&both, |_| true) == both, "while somebody speaks nothing is done");
         let out = through(&both, |n| n > 300 || heard(n));
         let since = |n: usize, frames: usize| !loud[n.saturating_sub(frames)..=n].iter().any(|loud| *loud);
         let (mut beside, mut held) = (0, [0.0; 2]);
