@@ -240,14 +240,12 @@ impl Trend {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::audio::process::testing::Dice;
 
-    /// Numbers of 31 bit.
-    fn dice(seed: u64) -> impl FnMut() -> u64 {
-        let mut dice = seed;
-        move || {
-            dice = dice.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-            dice >> 33
-        }
+    /// Seeded, 0..1.
+    fn dice(seed: u64) -> impl FnMut() -> f64 {
+        let mut dice = Dice::new(seed);
+        move || f64::from(dice.next().midpoint(1.0))
     }
 
     /// Ten minutes of two cards: the loudspeaker plays a ramp, each callback is some ms late, its clock runs off by `ppm`. What is
@@ -255,7 +253,7 @@ mod tests {
     fn wander(ppm: f64, late_ms: u64) -> f64 {
         let (mut reference, start) = (Reference::default(), Instant::now());
         let mut dice = dice(1);
-        let mut late = || Duration::from_micros(dice() % (1 + late_ms * 1_000));
+        let mut late = || Duration::from_secs_f64(dice() * late_ms as f64 / 1e3);
         let (mut first, mut wandered, mut pushed) = (None, 0f64, 0f64);
         for n in 0..60_000u64 {
             let begins = n as f64 * FRAME_SAMPLES as f64;
@@ -296,7 +294,6 @@ mod tests {
     /// read, by how many samples it is ahead of what the microphone hears; and how many were not there. Of 20 s, without the first five.
     fn read_ahead(tells_wrong_ms: f64, seed: u64) -> (Vec<f64>, usize) {
         let mut dice = dice(seed);
-        let mut dice = || dice() as f64 / f64::from(1u32 << 31);
         let (mut reference, start) = (Reference::default(), Instant::now());
         let at = |samples: f64, ms: f64| start + Duration::from_secs_f64((samples / 48.0 + ms + 100.0) / 1e3);
         let (mut ahead, mut missed, mut pushed) = (Vec::new(), 0, 0.0);
