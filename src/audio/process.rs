@@ -15,6 +15,7 @@ mod high_pass;
 mod knocks;
 mod linear;
 mod moves;
+mod prior;
 mod reference;
 mod residual;
 mod stage;

@@ -6,6 +6,7 @@
 
 use super::fourier::{Fourier, Spectrum};
 use super::moves::Moves;
+use super::prior::Prior;
 
 /// Samples of a block, at 16 kHz: 10 ms.
 pub const BLOCK: usize = 160;
@@ -19,7 +20,7 @@ const PARTS: usize = 13;
 const BLOCKS: usize = PARTS * PART / BLOCK;
 /// How unsure it is at first of each part, beside how loud the microphone is beside the loudspeaker; told from so many blocks in which
 /// that plays.
-const UNSURE: f32 = 0.006;
+const UNSURE: f32 = 0.01;
 const YOUNG: u32 = 100;
 /// A microphone so much quieter than the loudspeaker is off, energy: 50 dB.
 const OFF: f32 = 1e-5;
@@ -29,7 +30,7 @@ const LOUDER_MAX: f32 = 4.0;
 const PLAYS: f32 = 1_000.0;
 /// How much of the room is another one 10 ms later where a voice here is much louder than the echo: what is learned then is the voice. Where
 /// the echo alone is heard, [`Moves`] tells.
-const CHANGES_UNHEARD: f32 = 1e-6;
+const CHANGES_UNHEARD: f32 = 3e-7;
 /// Share of what is expected that is in one part's error (half, by the window; a little more learns better), and how much of what it
 /// seems to teach is believed: neighbours in frequency and in time are taken for independent, which they are not.
 const SHARE: f32 = 0.7;
@@ -74,11 +75,12 @@ struct Played {
     power: [f32; BINS],
 }
 
-/// A part of the room: what it does to the sound of so many parts ago, and how unsure that is.
+/// A part of the room: what it does to the sound of so many parts ago, how unsure that is, and how loud it is thought to be.
 #[derive(Clone)]
 struct Part {
     weights: Spectrum<BINS>,
     unsure: [f32; BINS],
+    prior: Prior,
 }
 
 /// What another loudness of the echo would have left of some blocks, and what was left: energies.
@@ -128,6 +130,14 @@ pub struct Linear {
     moves: Moves,
 }
 
+impl Part {
+    /// So many times as unsure, power, and so unsure at least.
+    fn doubt(&mut self, times: f32, least: f32) {
+        self.unsure.iter_mut().for_each(|unsure| *unsure = (*unsure * times).max(least));
+        self.prior.doubt(times, least);
+    }
+}
+
 impl Linear {
     #[must_use]
     pub fn new() -> Self {
@@ -137,7 +147,7 @@ impl Linear {
             near: [0.0; PART],
             played: vec![Played { spectrum: Spectrum::EMPTY, power: [0.0; BINS] }; BLOCKS],
             newest: 0,
-            parts: vec![Part { weights: Spectrum::EMPTY, unsure: [0.0; BINS] }; PARTS],
+            parts: vec![Part { weights: Spectrum::EMPTY, unsure: [0.0; BINS], prior: Prior::default() }; PARTS],
             other: [0.0; BINS],
             late: [0.0; BINS],
             cut_next: 0,
@@ -200,7 +210,7 @@ impl Linear {
         let doubt = UNSURE * self.heard.1 / self.heard.0;
         if doubt > 2.0 * self.doubt {
             self.doubt = doubt;
-            self.parts.iter_mut().flat_map(|part| &mut part.unsure).for_each(|unsure| *unsure = unsure.max(doubt));
+            self.parts.iter_mut().for_each(|part| part.doubt(1.0, doubt));
         }
     }
 
@@ -253,7 +263,7 @@ impl Linear {
         let unsurer = if doubt > 0.0 { gain * gain } else { (gain * gain).max(1.0) };
         for part in &mut self.parts {
             part.weights.re.iter_mut().chain(&mut part.weights.im).for_each(|weight| *weight *= gain);
-            part.unsure.iter_mut().for_each(|unsure| *unsure = (*unsure * unsurer).max(doubt));
+            part.doubt(unsurer, doubt);
         }
         (self.left, self.taken, self.common, self.seen, self.trial) = (0.0, 0.0, 0.0, 0, None);
     }
@@ -313,10 +323,11 @@ impl Linear {
 
     fn cut(&mut self) {
         for _ in 0..CUT {
-            let weights = &mut self.parts[self.cut_next].weights;
-            let mut time = self.fourier.backward(weights);
+            let part = &mut self.parts[self.cut_next];
+            let mut time = self.fourier.backward(&part.weights);
             time[PART..].fill(0.0);
-            *weights = self.fourier.forward(&mut time);
+            part.weights = self.fourier.forward(&mut time);
+            part.prior.weigh(&mut part.weights, &mut part.unsure);
             self.cut_next = (self.cut_next + 1) % PARTS;
         }
     }

@@ -5,12 +5,12 @@
 
 /// Share of the room that is another one 10 ms later, power: at first and at most, and at least.
 const MOST: f32 = 1e-4;
-const LEAST: f32 = 3e-6;
+const LEAST: f32 = 2e-6;
 /// The best moment lasts so long: the weight of the newest block in both means, and the blocks in which the far end is heard that it is looked for in.
 const NEWEST: f32 = 0.3;
 const BLOCKS: u32 = 100;
 /// Left beside expected, powers: below, the room stands still; above, a voice is here.
-const STILL: f32 = 0.2;
+const STILL: f32 = 0.8;
 const VOICE: f32 = 4.0;
 /// By so much faster or slower it is thought to change then.
 const FASTER: f32 = 2.0;

@@ -15,11 +15,18 @@ const BINS: usize = HOP + 1;
 const UPPER_FROM: usize = 40;
 /// The canceller's frequencies in one of these. What it expects is for six times the energy, and it is not too sure of itself.
 const FINER: usize = (linear::BINS - 1) / (BINS - 1);
-const DOUBT: f32 = 0.9 / 6.0;
-/// Of the echo taken out so much is left at first; in each hop at most so much more than was found, and so much of the way to less.
-const LEAK: f32 = 0.05;
+const DOUBT: f32 = 1.2 / 6.0;
+/// Of the echo taken out so much is left at first, power; in each hop at most so many times more, and so much of the way to less.
+const LEAK: f32 = 1e-3;
+/// And so much from 7 kHz on, where the bands above are mixed into this one and no linear filter takes that out.
+const LEAK_EDGE: f32 = 0.05;
+const EDGE: usize = 70;
 const LEAK_UP: f32 = 1.001;
 const LEAK_DOWN: f32 = 0.15;
+/// It grows faster once the far end alone was heard for so many hops, 0.3 s: no more was left than so large a share of what was taken out, power.
+const LEAK_UP_ALONE: f32 = 1.01;
+const ALONE_HOPS: u32 = 60;
+const ALONE: f32 = 0.1;
 /// A leak is heard so many times as loud, power: it is the least that was found.
 const LEAK_TIMES: f32 = 2.0;
 /// An echo dies away by so much a hop, power: by 60 dB in 0.95 s.
@@ -36,7 +43,7 @@ const NOISE_UP: f32 = 1.0007;
 const TELLS: f32 = 1e-4;
 
 /// What is known of one frequency.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Default)]
 struct Bin {
     /// Share of the echo's power that is left, power.
     leak: f32,
@@ -62,6 +69,8 @@ pub struct Residual<const UPPER: usize> {
     upper: [[f32; HOP]; UPPER],
     upper_gain: f32,
     bins: [Bin; BINS],
+    /// Hops since anything else was heard beside the echo.
+    alone: u32,
 }
 
 impl<const UPPER: usize> Residual<UPPER> {
@@ -75,7 +84,8 @@ impl<const UPPER: usize> Residual<UPPER> {
             done: [0.0; HOP],
             upper: [[0.0; HOP]; UPPER],
             upper_gain: 1.0,
-            bins: [Bin { leak: LEAK, left: 0.0, taken: 0.0, echo: 0.0, noise: 0.0, prior: 0.0 }; BINS],
+            bins: std::array::from_fn(|k| Bin { leak: if k < EDGE { LEAK } else { LEAK_EDGE }, ..Bin::default() }),
+            alone: 0,
         }
     }
 
@@ -105,9 +115,11 @@ impl<const UPPER: usize> Residual<UPPER> {
         let echo = windowed(&mut self.fourier, &self.window, &mut self.echo, echo).power();
         let power = spectrum.power();
         let loudest = self.bins.iter().fold(0.0f32, |loudest, bin| loudest.max(bin.taken));
+        let tells = TELLS * loudest + 1.0;
+        let leak_up = self.leak_up();
         let (mut kept, mut all) = (1e-3, 1e-3);
         for k in 0..BINS {
-            let gain = self.bins[k].gain(power[k], echo[k], expected[k], TELLS * loudest + 1.0);
+            let gain = self.bins[k].gain(power[k], echo[k], expected[k], tells, leak_up);
             spectrum.re[k] *= gain;
             spectrum.im[k] *= gain;
             if k >= UPPER_FROM {
@@ -123,11 +135,18 @@ impl<const UPPER: usize> Residual<UPPER> {
         }
         (out, (kept / all).sqrt())
     }
+
+    /// How much more may leak in this hop than in the last.
+    fn leak_up(&mut self) -> f32 {
+        let (left, taken) = self.bins.iter().fold((0.0, 0.0), |(left, taken), bin| (left + bin.left, taken + bin.taken));
+        self.alone = if left < ALONE * taken { self.alone.saturating_add(1) } else { 0 };
+        if self.alone > ALONE_HOPS { LEAK_UP_ALONE } else { LEAK_UP }
+    }
 }
 
 impl Bin {
     /// What is to be kept of `power`, linear. `tells`: how loud an echo must be for its leak to be judged.
-    fn gain(&mut self, power: f32, echo: f32, expected: f32, tells: f32) -> f32 {
+    fn gain(&mut self, power: f32, echo: f32, expected: f32, tells: f32, leak_up: f32) -> f32 {
         self.left += (power - self.left) * (1.0 - SMOOTH);
         self.taken += (echo - self.taken) * (1.0 - SMOOTH);
         self.echo = echo.max(self.echo * DECAY);
@@ -135,7 +154,7 @@ impl Bin {
         if self.taken > tells {
             let found = self.left / self.taken;
             let less = self.leak + (found - self.leak) * LEAK_DOWN;
-            self.leak = if found < self.leak { less } else { (self.leak * LEAK_UP).min(1.0) };
+            self.leak = if found < self.leak { less } else { (self.leak * leak_up).min(1.0) };
         }
         let residual = expected + LEAK_TIMES * self.leak * self.echo;
         let beside = power / (residual + 1e-3);

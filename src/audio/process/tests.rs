@@ -125,6 +125,18 @@ fn a_room_in_which_somebody_walks_about_is_followed() {
 }
 
 #[test]
+fn a_loudspeaker_that_was_off_while_somebody_spoke_is_learned_when_it_is_on() {
+    let played = at_level(-22.0, &spoken(20, 3));
+    let mut mic = heard(&played, &room(0.3, 6.0, 1), 960);
+    mic[..10 * SECOND].copy_from_slice(&at_level(-22.0, &spoken(10, 9)));
+    let mut chain = Chain::default();
+    chain.set(wanted(true, When::Off, false));
+    let left = through(&mut chain, &mic, Some(&played));
+    let gained = rms_db(&mic[13 * SECOND..]) - rms_db(&left[13 * SECOND..]);
+    assert!(gained >= 20.0, "{gained:.1} dB");
+}
+
+#[test]
 fn a_microphone_that_was_off_at_first_is_learned_when_it_is_on() {
     let played = at_level(-22.0, &spoken(9, 3));
     for quieter in [0.0, 0.003, 0.1] {
