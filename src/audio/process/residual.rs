@@ -15,7 +15,7 @@ const BINS: usize = HOP + 1;
 const UPPER_FROM: usize = 40;
 /// The canceller's frequencies in one of these. What it expects is for six times the energy, and it is not too sure of itself.
 const FINER: usize = (linear::BINS - 1) / (BINS - 1);
-const DOUBT: f32 = 1.2 / 6.0;
+const DOUBT: f32 = 0.8 / 6.0;
 /// Of the echo taken out so much is left at first, power; in each hop at most so many times more, and so much of the way to less.
 const LEAK: f32 = 1e-3;
 /// And so much from 7 kHz on, where the bands above are mixed into this one and no linear filter takes that out.

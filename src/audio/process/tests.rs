@@ -125,6 +125,20 @@ fn a_room_in_which_somebody_walks_about_is_followed() {
 }
 
 #[test]
+fn what_a_loudspeaker_adds_of_its_own_is_learned_while_the_far_end_alone_speaks() {
+    // 3 % of the third harmonic at twice the voice's level.
+    let played = at_level(-22.0, &spoken(16, 3));
+    let loud = 2.0 * 10f32.powf(-22.0 / 20.0);
+    let bent: Vec<f32> = played.iter().map(|sample| sample - 0.12 * (sample / loud).powi(3) * loud).collect();
+    let mic = heard(&bent, &room(0.3, 6.0, 1), 960);
+    let mut chain = Chain::default();
+    chain.set(wanted(true, When::Off, false));
+    let left = through(&mut chain, &mic, Some(&played));
+    let gained = rms_db(&mic[8 * SECOND..]) - rms_db(&left[8 * SECOND..]);
+    assert!(gained >= 21.5, "{gained:.1} dB");
+}
+
+#[test]
 fn a_loudspeaker_that_was_off_while_somebody_spoke_is_learned_when_it_is_on() {
     let played = at_level(-22.0, &spoken(20, 3));
     let mut mic = heard(&played, &room(0.3, 6.0, 1), 960);
