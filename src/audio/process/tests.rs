@@ -121,7 +121,7 @@ fn a_room_in_which_somebody_walks_about_is_followed() {
     chain.set(wanted(true, When::Off, false));
     let left = through(&mut chain, &mic, Some(&played));
     let gained = rms_db(&mic[4 * SECOND..]) - rms_db(&left[4 * SECOND..]);
-    assert!(gained >= 32.0, "{gained:.1} dB");
+    assert!(gained >= 31.0, "{gained:.1} dB");
 }
 
 #[test]
