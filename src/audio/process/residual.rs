@@ -13,7 +13,7 @@ const WINDOW: usize = 2 * HOP;
 const BINS: usize = HOP + 1;
 /// The bands above 8 kHz follow what is done from here on: 4 kHz.
 const UPPER_FROM: usize = 40;
-/// The canceller's frequencies in one of these. What it expects is for six times the energy, and it is not too sure of itself.
+/// The canceller's frequencies in one of these. What it expects is for six times the energy, and by and large a little too much.
 const FINER: usize = (linear::BINS - 1) / (BINS - 1);
 const DOUBT: f32 = 0.8 / 6.0;
 /// Of the echo taken out so much is left at first, power; in each hop at most so many times more, and so much of the way to less.
