@@ -14,35 +14,57 @@ const TRIES: u32 = 4;
 /// On the worst computer, that much of a voice is still found in the best of the tries.
 const AT_LEAST: f64 = 0.3;
 
-/// A thread that wants to be woken each 2 ms and writes down when it was not.
+/// A thread on each core that wants to be woken each 2 ms and writes down when it was not: what plays a voice may run on any of them.
 struct Watch {
     ended: Arc<AtomicBool>,
-    thread: JoinHandle<Vec<Duration>>,
+    threads: Vec<JoinHandle<Vec<Duration>>>,
 }
 
 impl Watch {
     fn start() -> Self {
         let ended = Arc::new(AtomicBool::new(false));
-        let flag = ended.clone();
-        let thread = std::thread::spawn(move || {
-            let mut held_up = Vec::new();
-            while !flag.load(Relaxed) {
-                let before = Instant::now();
-                std::thread::sleep(TICK);
-                let late = before.elapsed().saturating_sub(TICK);
-                if late > HELD_UP {
-                    held_up.push(late);
-                }
-            }
-            held_up
-        });
-        Self { ended, thread }
+        let cores = std::thread::available_parallelism().map_or(1, |cores| cores.get());
+        let on = |core: usize| {
+            let flag = ended.clone();
+            std::thread::spawn(move || {
+                stay_on(core);
+                watch(&flag)
+            })
+        };
+        let threads = (0..cores).map(on).collect();
+        Self { ended, threads }
     }
 
     fn stop(self) -> Vec<Duration> {
         self.ended.store(true, Relaxed);
-        self.thread.join().expect("the watch")
+        self.threads.into_iter().flat_map(|thread| thread.join().expect("the watch")).collect()
     }
+}
+
+/// This thread runs on no other core, where the system can be told so. A core that is not ours plays none of our voice.
+#[cfg(target_os = "linux")]
+fn stay_on(core: usize) {
+    if core < rustix::thread::CpuSet::MAX_CPU {
+        let mut only = rustix::thread::CpuSet::new();
+        only.set(core);
+        _ = rustix::thread::sched_setaffinity(None, &only);
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+fn stay_on(_core: usize) {}
+
+fn watch(ended: &AtomicBool) -> Vec<Duration> {
+    let mut held_up = Vec::new();
+    while !ended.load(Relaxed) {
+        let before = Instant::now();
+        std::thread::sleep(TICK);
+        let late = before.elapsed().saturating_sub(TICK);
+        if late > HELD_UP {
+            held_up.push(late);
+        }
+    }
+    held_up
 }
 
 /// Asks that `attempt` finds at least the share `wanted` of a voice (it gives the share, and what else is to be told). Less is
