@@ -12,6 +12,7 @@ mod floor;
 mod fourier;
 mod gain;
 mod high_pass;
+mod history;
 mod knocks;
 mod linear;
 mod moves;

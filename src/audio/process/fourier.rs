@@ -16,7 +16,11 @@ impl<const BINS: usize> Spectrum<BINS> {
     pub const EMPTY: Self = Self { re: [0.0; BINS], im: [0.0; BINS] };
 
     pub fn power(&self) -> [f32; BINS] {
-        std::array::from_fn(|k| self.re[k] * self.re[k] + self.im[k] * self.im[k])
+        let mut power = [0.0; BINS];
+        for ((power, re), im) in power.iter_mut().zip(&self.re).zip(&self.im) {
+            *power = re * re + im * im;
+        }
+        power
     }
 }
 
@@ -37,20 +41,21 @@ impl<const N: usize, const BINS: usize> Fourier<N, BINS> {
     }
 
     /// Spoils `time`.
-    pub fn forward(&mut self, time: &mut [f32; N]) -> Spectrum<BINS> {
+    pub fn forward(&mut self, time: &mut [f32; N], spectrum: &mut Spectrum<BINS>) {
         // Fails for other lengths only.
         let _ = self.forward.process_with_scratch(time, &mut self.spectrum, &mut self.scratch);
-        Spectrum { re: std::array::from_fn(|k| self.spectrum[k].re), im: std::array::from_fn(|k| self.spectrum[k].im) }
+        for ((re, im), bin) in spectrum.re.iter_mut().zip(&mut spectrum.im).zip(&self.spectrum) {
+            (*re, *im) = (bin.re, bin.im);
+        }
     }
 
-    pub fn backward(&mut self, spectrum: &Spectrum<BINS>) -> [f32; N] {
-        for (k, bin) in self.spectrum.iter_mut().enumerate() {
-            *bin = Complex::new(spectrum.re[k], spectrum.im[k]);
+    pub fn backward(&mut self, spectrum: &Spectrum<BINS>, time: &mut [f32; N]) {
+        for ((bin, re), im) in self.spectrum.iter_mut().zip(&spectrum.re).zip(&spectrum.im) {
+            *bin = Complex::new(*re, *im);
         }
         // The ends are real, or nothing is done.
         (self.spectrum[0].im, self.spectrum[BINS - 1].im) = (0.0, 0.0);
-        let mut time = [0.0; N];
-        let _ = self.inverse.process_with_scratch(&mut self.spectrum, &mut time, &mut self.scratch);
-        time.map(|sample| sample / N as f32)
+        let _ = self.inverse.process_with_scratch(&mut self.spectrum, time, &mut self.scratch);
+        time.iter_mut().for_each(|sample| *sample /= N as f32);
     }
 }

@@ -5,6 +5,7 @@
 //! "State-space architecture of the partitioned-block-based acoustic echo controller", ICASSP 2014.
 
 use super::fourier::{Fourier, Spectrum};
+use super::history::History;
 use super::moves::Moves;
 use super::prior::Prior;
 
@@ -12,8 +13,8 @@ use super::prior::Prior;
 pub const BLOCK: usize = 160;
 /// Samples of a part of the room: 30 ms. It is looked at anew in each block, so each sample teaches three times; and frequencies so fine
 /// tell a far voice from one here better than those of a block.
-const PART: usize = 3 * BLOCK;
-const TWICE: usize = 2 * PART;
+pub const PART: usize = 3 * BLOCK;
+pub const TWICE: usize = 2 * PART;
 pub const BINS: usize = PART + 1;
 /// Parts that an echo may last, with the delay before it: 390 ms. And the blocks of them all.
 const PARTS: usize = 13;
@@ -31,10 +32,15 @@ const PLAYS: f32 = 1_000.0;
 /// How much of the room is another one 10 ms later where a voice here is much louder than the echo: what is learned then is the voice. Where
 /// the echo alone is heard, [`Moves`] tells.
 const CHANGES_UNHEARD: f32 = 3e-7;
+/// What was heard so many blocks ago teaches again, by what is known now: the far end need not speak for as long. That holds for what is an echo
+/// alone: no more is left of it, by what is known now, than so large a share of what is taken out.
+const AGO: [usize; 2] = [50, 110];
+const ALONE: f32 = 0.3;
 /// Share of what is expected that is in one part's error (half, by the window; a little more learns better), and how much of what it
-/// seems to teach is believed: neighbours in frequency and in time are taken for independent, which they are not.
+/// seems to teach is believed: neighbours in frequency and in time are taken for independent, which they are not. What teaches again says less.
 const SHARE: f32 = 0.7;
 const BELIEVED: f32 = 0.25;
+const BELIEVED_AGAIN: f32 = 0.12;
 /// The weight of the past in what it knows of everything else in the microphone, and those of the frequencies beside one (Hann's).
 const SMOOTH: f32 = 0.5;
 const BESIDE: [f32; 5] = [0.2, 0.180_901_7, 0.130_901_7, 0.069_098_3, 0.019_098_3];
@@ -68,19 +74,19 @@ const LATER: f32 = 0.25;
 /// Power below which there is nothing to learn from, full scale being 32,768.
 const NOTHING: f32 = 1.0;
 
-/// What was played in a block, and its power.
-#[derive(Clone)]
-struct Played {
-    spectrum: Spectrum<BINS>,
-    power: [f32; BINS],
-}
-
 /// A part of the room: what it does to the sound of so many parts ago, how unsure that is, and how loud it is thought to be.
 #[derive(Clone)]
 struct Part {
     weights: Spectrum<BINS>,
     unsure: [f32; BINS],
     prior: Prior,
+}
+
+/// A part of the microphone: the echo in it, what else is left, and the power of the error that is to be expected in it.
+struct Seen {
+    echo: [f32; PART],
+    left: [f32; PART],
+    expected: [f32; BINS],
 }
 
 /// What another loudness of the echo would have left of some blocks, and what was left: energies.
@@ -103,12 +109,7 @@ pub struct Left {
 
 pub struct Linear {
     fourier: Fourier<TWICE, BINS>,
-    /// The newest two parts of the loudspeaker, and one of the microphone; and the spectra of all that was played, one for each block, that at
-    /// `newest` being the newest, older ones after it.
-    far: [f32; TWICE],
-    near: [f32; PART],
-    played: Vec<Played>,
-    newest: usize,
+    history: History,
     parts: Vec<Part>,
     /// Power of all else in the microphone.
     other: [f32; BINS],
@@ -143,10 +144,7 @@ impl Linear {
     pub fn new() -> Self {
         Self {
             fourier: Fourier::new(),
-            far: [0.0; TWICE],
-            near: [0.0; PART],
-            played: vec![Played { spectrum: Spectrum::EMPTY, power: [0.0; BINS] }; BLOCKS],
-            newest: 0,
+            history: History::new(BLOCKS, AGO[1]),
             parts: vec![Part { weights: Spectrum::EMPTY, unsure: [0.0; BINS], prior: Prior::default() }; PARTS],
             other: [0.0; BINS],
             late: [0.0; BINS],
@@ -166,36 +164,40 @@ impl Linear {
 
     /// Takes the echo of what was played, `far`, out of the microphone's block of the same moment.
     pub fn process(&mut self, far: &[f32; BLOCK], near: &mut [f32; BLOCK]) -> Left {
-        self.push(far, near);
+        self.history.push(&mut self.fourier, far, near);
         self.doubt_at_first(far, near);
-        let (echo, expected) = self.expect();
-        let mut time = self.fourier.backward(&echo);
-        let taken: [f32; BLOCK] = std::array::from_fn(|n| time[TWICE - BLOCK + n]);
+        let seen = self.look(0);
+        let taken: [f32; BLOCK] = std::array::from_fn(|n| seen.echo[PART - BLOCK + n]);
         for (near, echo) in near.iter_mut().zip(&taken) {
             *near -= echo;
         }
-        time[..PART].fill(0.0);
-        time[PART..].iter_mut().zip(&self.near).for_each(|(echo, near)| *echo = near - *echo);
-        let error = self.fourier.forward(&mut time);
+        let (error, expected) = (self.transform(&seen.left), seen.expected);
         let left = error.power();
-        self.hear(&left);
+        for (other, around) in self.other.iter_mut().zip(around(&left)) {
+            *other += (around - *other) * (1.0 - SMOOTH);
+        }
         let known: f32 = expected.iter().zip(&self.late).map(|(expected, late)| SHARE * (expected + late)).sum();
         self.moves.push(left.iter().sum(), known, self.is_heard());
-        let gain = std::array::from_fn(|k| 1.0 / (SHARE * expected[k] + self.other[k] + NOTHING));
         let alone = self.taken / (self.taken + self.left + NOTHING);
-        self.learn(&error, &gain, CHANGES_UNHEARD + (self.moves.changes() - CHANGES_UNHEARD) * alone * alone);
+        let changes = CHANGES_UNHEARD + (self.moves.changes() - CHANGES_UNHEARD) * alone * alone;
+        self.learn(0, &error, &gain(&expected, &self.other), BELIEVED, changes);
+        AGO.iter().for_each(|ago| self.learn_again(*ago));
         self.cut();
         self.set_right(near, &taken);
         self.outlast();
         Left { echo: taken, expected: std::array::from_fn(|k| 0.5 * (expected[k] + self.late[k])) }
     }
 
-    /// How loud everything else is. One part's spectrum scatters; neighbours scatter apart.
-    fn hear(&mut self, power: &[f32; BINS]) {
-        for k in 0..BINS {
-            let pair = |by: usize| power[k.saturating_sub(by)] + power[(k + by).min(BINS - 1)];
-            let around = BESIDE[1..].iter().zip(1..).fold(BESIDE[0] * power[k], |sum, (weight, by)| sum + weight * pair(by));
-            self.other[k] += (around - self.other[k]) * (1.0 - SMOOTH);
+    /// What was heard so many blocks ago teaches again, unless another loudness was set right since.
+    fn learn_again(&mut self, ago: usize) {
+        if (self.seen as usize) < ago {
+            return;
+        }
+        let seen = self.look(ago);
+        let [taken, left] = [&seen.echo, &seen.left].map(|part| part.iter().map(|sample| sample * sample).sum::<f32>());
+        if taken > NOTHING * PART as f32 && left < ALONE * taken {
+            let error = self.transform(&seen.left);
+            self.learn(ago, &error, &gain(&seen.expected, &around(&error.power())), BELIEVED_AGAIN, 0.0);
         }
     }
 
@@ -268,44 +270,43 @@ impl Linear {
         (self.left, self.taken, self.common, self.seen, self.trial) = (0.0, 0.0, 0.0, 0, None);
     }
 
-    fn push(&mut self, far: &[f32; BLOCK], near: &[f32; BLOCK]) {
-        self.far.copy_within(BLOCK.., 0);
-        self.far[TWICE - BLOCK..].copy_from_slice(far);
-        self.near.copy_within(BLOCK.., 0);
-        self.near[PART - BLOCK..].copy_from_slice(near);
-        self.newest = (self.newest + BLOCKS - 1) % BLOCKS;
-        let newest = &mut self.played[self.newest];
-        newest.spectrum = self.fourier.forward(&mut self.far.clone());
-        newest.power = newest.spectrum.power();
-    }
-
-    /// What was played in each part, from the newest to the oldest.
-    fn newest_first(played: &[Played], newest: usize) -> impl Iterator<Item = &Played> {
-        played[newest..].iter().chain(&played[..newest]).step_by(PART / BLOCK)
-    }
-
-    /// The echo, and the power of the error that is to be expected in it.
-    fn expect(&self) -> (Spectrum<BINS>, [f32; BINS]) {
-        let (mut echo, mut error) = (Spectrum::EMPTY, [0.0; BINS]);
-        for (part, played) in self.parts.iter().zip(Self::newest_first(&self.played, self.newest)) {
+    /// The microphone's part of so many blocks ago, by what is known now.
+    fn look(&mut self, ago: usize) -> Seen {
+        let (mut echo, mut expected, mut time) = (Spectrum::EMPTY, [0.0; BINS], [0.0; TWICE]);
+        for (part, played) in self.parts.iter().zip(self.history.played(ago)) {
             let (weights, spectrum) = (&part.weights, &played.spectrum);
-            for (k, error) in error.iter_mut().enumerate() {
+            for (k, expected) in expected.iter_mut().enumerate() {
                 echo.re[k] += weights.re[k] * spectrum.re[k] - weights.im[k] * spectrum.im[k];
                 echo.im[k] += weights.re[k] * spectrum.im[k] + weights.im[k] * spectrum.re[k];
-                *error += part.unsure[k] * played.power[k];
+                *expected += part.unsure[k] * played.power[k];
             }
         }
-        (echo, error)
+        self.fourier.backward(&echo, &mut time);
+        let (mut echo, mut left) = ([0.0; PART], [0.0; PART]);
+        echo.copy_from_slice(&time[PART..]);
+        for ((left, near), echo) in left.iter_mut().zip(self.history.near(ago)).zip(&echo) {
+            *left = near - echo;
+        }
+        Seen { echo, left, expected }
     }
 
-    fn learn(&mut self, error: &Spectrum<BINS>, gain: &[f32; BINS], changes: f32) {
-        for (part, played) in self.parts.iter_mut().zip(Self::newest_first(&self.played, self.newest)) {
+    /// The spectrum of a part, silence before it.
+    fn transform(&mut self, part: &[f32; PART]) -> Spectrum<BINS> {
+        let (mut time, mut spectrum) = ([0.0; TWICE], Spectrum::EMPTY);
+        time[PART..].copy_from_slice(part);
+        self.fourier.forward(&mut time, &mut spectrum);
+        spectrum
+    }
+
+    /// Of the error that the room left so many blocks ago, of which so much is believed.
+    fn learn(&mut self, ago: usize, error: &Spectrum<BINS>, gain: &[f32; BINS], believed: f32, changes: f32) {
+        for (part, played) in self.parts.iter_mut().zip(self.history.played(ago)) {
             let (weights, spectrum) = (&mut part.weights, &played.spectrum);
             for (k, gain) in gain.iter().enumerate() {
                 let step = part.unsure[k] * gain;
                 weights.re[k] += step * (spectrum.re[k] * error.re[k] + spectrum.im[k] * error.im[k]);
                 weights.im[k] += step * (spectrum.re[k] * error.im[k] - spectrum.im[k] * error.re[k]);
-                let surer = part.unsure[k] * (1.0 - BELIEVED * SHARE * step * played.power[k]);
+                let surer = part.unsure[k] * (1.0 - believed * SHARE * step * played.power[k]);
                 let power = weights.re[k] * weights.re[k] + weights.im[k] * weights.im[k];
                 part.unsure[k] = surer + (power - surer) * changes;
             }
@@ -314,7 +315,7 @@ impl Linear {
 
     /// What of the room is longer than all parts is not taken out, but known of.
     fn outlast(&mut self) {
-        let Some((part, played)) = self.parts.iter().zip(Self::newest_first(&self.played, self.newest)).last() else { return };
+        let Some((part, played)) = self.parts.iter().zip(self.history.played(0)).last() else { return };
         let power = part.weights.power();
         for (k, late) in self.late.iter_mut().enumerate() {
             *late = DIES * *late + LATER * power[k] * played.power[k];
@@ -322,15 +323,39 @@ impl Linear {
     }
 
     fn cut(&mut self) {
+        let mut time = [0.0; TWICE];
         for _ in 0..CUT {
             let part = &mut self.parts[self.cut_next];
-            let mut time = self.fourier.backward(&part.weights);
+            self.fourier.backward(&part.weights, &mut time);
             time[PART..].fill(0.0);
-            part.weights = self.fourier.forward(&mut time);
+            self.fourier.forward(&mut time, &mut part.weights);
             part.prior.weigh(&mut part.weights, &mut part.unsure);
             self.cut_next = (self.cut_next + 1) % PARTS;
         }
     }
+}
+
+/// A spectrum's power scatters; neighbours scatter apart.
+fn around(power: &[f32; BINS]) -> [f32; BINS] {
+    const WIDE: usize = BESIDE.len() - 1;
+    let (mut sum, mut wider) = ([0.0; BINS], [0.0; BINS + 2 * WIDE]);
+    wider[..WIDE].fill(power[0]);
+    wider[WIDE..WIDE + BINS].copy_from_slice(power);
+    wider[WIDE + BINS..].fill(power[BINS - 1]);
+    for from in 0..=2 * WIDE {
+        let weight = BESIDE[from.abs_diff(WIDE)];
+        sum.iter_mut().zip(&wider[from..]).for_each(|(sum, power)| *sum += weight * power);
+    }
+    sum
+}
+
+/// How far an error moves what is known, beside how unsure that is: by what is expected of it, and how loud all else is.
+fn gain(expected: &[f32; BINS], other: &[f32; BINS]) -> [f32; BINS] {
+    let mut gain = [0.0; BINS];
+    for ((gain, expected), other) in gain.iter_mut().zip(expected).zip(other) {
+        *gain = 1.0 / (SHARE * expected + other + NOTHING);
+    }
+    gain
 }
 
 fn product(a: &[f32; BLOCK], b: &[f32; BLOCK]) -> f32 {

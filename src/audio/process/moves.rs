@@ -4,7 +4,7 @@
 //! leaves so much more that it tells nothing of the room.
 
 /// Share of the room that is another one 10 ms later, power: at first and at most, and at least.
-const MOST: f32 = 1e-4;
+const MOST: f32 = 3e-5;
 const LEAST: f32 = 2e-6;
 /// The best moment lasts so long: the weight of the newest block in both means, and the blocks in which the far end is heard that it is looked for in.
 const NEWEST: f32 = 0.3;

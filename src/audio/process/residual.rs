@@ -127,7 +127,8 @@ impl<const UPPER: usize> Residual<UPPER> {
                 (kept, all) = (kept + gain * gain * power[k], all + power[k] + echo[k]);
             }
         }
-        let time = self.fourier.backward(&spectrum);
+        let mut time = [0.0; WINDOW];
+        self.fourier.backward(&spectrum, &mut time);
         let mut out = self.done;
         for n in 0..HOP {
             out[n] += time[n] * self.window[n];
@@ -169,5 +170,7 @@ impl Bin {
 fn windowed(fourier: &mut Fourier<WINDOW, BINS>, window: &[f32; WINDOW], before: &mut [f32; HOP], hop: &[f32]) -> Spectrum<BINS> {
     let mut time: [f32; WINDOW] = std::array::from_fn(|n| window[n] * if n < HOP { before[n] } else { hop[n - HOP] });
     before.copy_from_slice(hop);
-    fourier.forward(&mut time)
+    let mut spectrum = Spectrum::EMPTY;
+    fourier.forward(&mut time, &mut spectrum);
+    spectrum
 }
