@@ -3,6 +3,8 @@
 //! It knows for each frequency and each part of the room how sure it is of it, and how loud everything else in the microphone is: so it learns
 //! from what the far end says, and from nothing that is said here meanwhile. Partitioned blocks, overlap-save: Kuech, Mabande and Enzner,
 //! "State-space architecture of the partitioned-block-based acoustic echo controller", ICASSP 2014.
+//! What was heard a while ago teaches again: data reuse, as in Apolinario, Campos and Diniz, "Convergence analysis of the binormalized data-reusing
+//! LMS algorithm", IEEE Transactions on Signal Processing 48, 2000.
 
 use super::fourier::{Fourier, Spectrum};
 use super::history::History;

@@ -1,5 +1,7 @@
 //! Noises, rooms and levels for the tests of the chain.
 
+use realfft::RealFftPlanner;
+
 use crate::audio::voice::Voice;
 
 /// Seeded white noise, -1..1.
@@ -67,17 +69,21 @@ pub(super) fn room(rt60: f32, loss_db: f32, seed: u64) -> Vec<f32> {
     taps
 }
 
-/// `played` as the microphone hears it, `delay` samples later. Every fourth tap of the room, so that tests are quick.
+/// `played` as the microphone hears it, `delay` samples later.
 pub(super) fn heard(played: &[f32], room: &[f32], delay: usize) -> Vec<f32> {
-    let taps: Vec<(usize, f32)> = room.iter().copied().enumerate().filter(|(n, _)| n % 23 == 0).collect();
-    let power = |taps: &mut dyn Iterator<Item = f32>| taps.map(|tap| tap * tap).sum::<f32>();
-    let gain = (power(&mut room.iter().copied()) / power(&mut taps.iter().map(|(_, tap)| *tap))).sqrt();
-    let mut out = vec![0.0; played.len()];
-    for (lag, tap) in taps {
-        let lag = lag + delay;
-        for (out, played) in out.iter_mut().skip(lag).zip(played) {
-            *out += played * tap * gain;
-        }
-    }
+    let samples = (played.len() + room.len() + delay).next_power_of_two();
+    let mut planner = RealFftPlanner::new();
+    let (forward, inverse) = (planner.plan_fft_forward(samples), planner.plan_fft_inverse(samples));
+    let spectrum = |sound: &[f32], from: usize| {
+        let (mut time, mut spectrum) = (forward.make_input_vec(), forward.make_output_vec());
+        time[from..from + sound.len()].copy_from_slice(sound);
+        forward.process(&mut time, &mut spectrum).expect("lengths that fit");
+        spectrum
+    };
+    let (mut heard, room) = (spectrum(played, delay), spectrum(room, 0));
+    heard.iter_mut().zip(room).for_each(|(heard, room)| *heard *= room / samples as f32);
+    let mut out = inverse.make_output_vec();
+    inverse.process(&mut heard, &mut out).expect("lengths that fit");
+    out.truncate(played.len());
     out
 }
