@@ -31,8 +31,8 @@ const ALONE: f32 = 0.1;
 const LEAK_TIMES: f32 = 2.0;
 /// An echo dies away by so much a hop, power: by 60 dB in 0.95 s.
 const DECAY: f32 = 0.93;
-/// The share of a power's past in its mean, 50 ms; of the last hop's voice in this one's (Ephraim and Malah's decision-directed estimate).
-const SMOOTH: f32 = 0.9;
+/// The share of a power's past in its mean, 30 ms; of the last hop's voice in this one's (Ephraim and Malah's decision-directed estimate).
+const SMOOTH: f32 = 0.83;
 const PRIOR: f32 = 0.95;
 /// No frequency loses more: 40 dB. And none falls below the room's own noise, by 18 dB at most, or its noise would come and go.
 const LEAST: f32 = 0.01;
