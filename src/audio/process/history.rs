@@ -3,20 +3,20 @@
 use super::fourier::{Fourier, Spectrum};
 use super::linear::{BINS, BLOCK, PART, TWICE};
 
-/// What was played in a part, with the one before it as overlap-save wants it; and its power.
+/// What was played in a part, with the one before it as overlap-save wants it; its power; and what was heard in the part's last block.
 #[derive(Clone)]
 pub struct Played {
     pub spectrum: Spectrum<BINS>,
     pub power: [f32; BINS],
+    near: [f32; BLOCK],
 }
 
 pub struct History {
     /// One for each block, that at `newest` being the newest, older ones after it.
     played: Vec<Played>,
     newest: usize,
-    /// The newest two parts of the loudspeaker, and all of the microphone that is kept.
+    /// The newest two parts of the loudspeaker.
     far: [f32; TWICE],
-    near: Vec<f32>,
 }
 
 impl History {
@@ -24,10 +24,9 @@ impl History {
     #[must_use]
     pub fn new(blocks: usize, ago: usize) -> Self {
         Self {
-            played: vec![Played { spectrum: Spectrum::EMPTY, power: [0.0; BINS] }; blocks + ago],
+            played: vec![Played { spectrum: Spectrum::EMPTY, power: [0.0; BINS], near: [0.0; BLOCK] }; blocks + ago],
             newest: 0,
             far: [0.0; TWICE],
-            near: vec![0.0; PART + ago * BLOCK],
         }
     }
 
@@ -35,13 +34,11 @@ impl History {
     pub fn push(&mut self, fourier: &mut Fourier<TWICE, BINS>, far: &[f32; BLOCK], near: &[f32; BLOCK]) {
         self.far.copy_within(BLOCK.., 0);
         self.far[TWICE - BLOCK..].copy_from_slice(far);
-        self.near.copy_within(BLOCK.., 0);
-        let last = self.near.len() - BLOCK;
-        self.near[last..].copy_from_slice(near);
         self.newest = (self.newest + self.played.len() - 1) % self.played.len();
         let newest = &mut self.played[self.newest];
         fourier.forward(&mut self.far.clone(), &mut newest.spectrum);
         newest.power = newest.spectrum.power();
+        newest.near = *near;
     }
 
     /// What was played in each part of the room, the newest first, as it was so many blocks ago.
@@ -52,9 +49,12 @@ impl History {
 
     /// The microphone's newest part, as it was so many blocks ago.
     #[must_use]
-    pub fn near(&self, ago: usize) -> &[f32] {
-        let end = self.near.len() - ago * BLOCK;
-        &self.near[end - PART..end]
+    pub fn near(&self, ago: usize) -> [f32; PART] {
+        let mut part = [0.0; PART];
+        for (later, block) in part.as_chunks_mut::<BLOCK>().0.iter_mut().rev().enumerate() {
+            *block = self.played[(self.newest + ago + later) % self.played.len()].near;
+        }
+        part
     }
 }
 

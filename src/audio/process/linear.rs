@@ -196,7 +196,7 @@ impl Linear {
             return;
         }
         let seen = self.look(ago);
-        let [taken, left] = [&seen.echo, &seen.left].map(|part| part.iter().map(|sample| sample * sample).sum::<f32>());
+        let [taken, left] = [&seen.echo, &seen.left].map(|part| product(part, part));
         if taken > NOTHING * PART as f32 && left < ALONE * taken {
             let error = self.transform(&seen.left);
             self.learn(ago, &error, &gain(&seen.expected, &around(&error.power())), BELIEVED_AGAIN, 0.0);
@@ -360,6 +360,6 @@ fn gain(expected: &[f32; BINS], other: &[f32; BINS]) -> [f32; BINS] {
     gain
 }
 
-fn product(a: &[f32; BLOCK], b: &[f32; BLOCK]) -> f32 {
+fn product(a: &[f32], b: &[f32]) -> f32 {
     a.iter().zip(b).map(|(a, b)| a * b).sum()
 }
