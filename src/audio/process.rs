@@ -7,6 +7,7 @@
 //!
 //! High-pass and limiter are always in it, and add no delay. A clean voice passes the others untouched: each joins where it is wanted.
 
+mod bands;
 mod echo;
 mod floor;
 mod fourier;
