@@ -16,6 +16,7 @@ mod high_pass;
 mod history;
 mod knocks;
 mod linear;
+mod loudness;
 mod moves;
 mod prior;
 mod reference;

@@ -8,6 +8,7 @@
 
 use super::fourier::{Fourier, Spectrum};
 use super::history::History;
+use super::loudness::{Change, Loudness};
 use super::moves::Moves;
 use super::prior::Prior;
 
@@ -27,8 +28,6 @@ const UNSURE: f32 = 0.01;
 const YOUNG: u32 = 100;
 /// A microphone so much quieter than the loudspeaker is off, energy: 50 dB.
 const OFF: f32 = 1e-5;
-/// A room gets louder by so much at once, linear.
-const LOUDER_MAX: f32 = 4.0;
 /// A loudspeaker below this power plays nothing: -60 dBFS.
 const PLAYS: f32 = 1_000.0;
 /// How much of the room is another one 10 ms later where a voice here is much louder than the echo: what is learned then is the voice. Where
@@ -46,27 +45,6 @@ const BELIEVED_AGAIN: f32 = 0.12;
 /// The weight of the past in what it knows of everything else in the microphone, and those of the frequencies beside one (Hann's).
 const SMOOTH: f32 = 0.5;
 const BESIDE: [f32; 5] = [0.2, 0.180_901_7, 0.130_901_7, 0.069_098_3, 0.019_098_3];
-/// How fast it forgets what was left of late, and how alike (a correlation, squared) that and the echo must be for that to be wrong; by how
-/// much, linear, and for how many blocks: a voice has much in common with itself for a moment.
-const FORGETS: f32 = 0.07;
-const ALIKE: f32 = 0.2;
-const WRONG: f32 = 0.3;
-const SEEN: u32 = 14;
-/// Nor does one block tell that has so large a share in all that is remembered, as after a pause, unless more is left than taken out.
-const ONE: f32 = 0.25;
-/// Nor does a word's beginning, before it has come back by the room's long ways: nothing is told while so much less than usual is taken out,
-/// which is forgotten by so much a block.
-const LITTLE: f32 = 0.2;
-const USUAL: f32 = 0.995;
-/// So alike they are only where nobody speaks here: it is as unsure then as at first. And so much more where no more is left than this beside
-/// what was taken out: the room is another one.
-const SURE: f32 = 0.5;
-const AGAIN: f32 = 8.0;
-const ANOTHER: f32 = 2.5;
-/// Less alike, two voices are that by chance, for a moment: it is tried on so many of the next blocks, and holds if it makes what is left so
-/// much quieter, power.
-const TRIED: u32 = 10;
-const BETTER: f32 = 0.1;
 /// Parts whose end is cut in each block, in turn: what a circular convolution adds to them.
 const CUT: usize = 2;
 /// A room that outlasts all parts goes on as their last one, dying away by so much a block, power: by 60 dB in 0.95 s. And the share of
@@ -91,16 +69,6 @@ struct Seen {
     expected: [f32; BINS],
 }
 
-/// What another loudness of the echo would have left of some blocks, and what was left: energies.
-struct Trial {
-    /// Louder by this share; and so unsure at least then.
-    by: f32,
-    doubt: f32,
-    blocks: u32,
-    with: f32,
-    without: f32,
-}
-
 /// What came of a block.
 pub struct Left {
     /// The echo that was taken out.
@@ -122,14 +90,7 @@ pub struct Linear {
     heard: (f32, f32),
     young: u32,
     doubt: f32,
-    /// Energies of what is left, of the echo taken out, and what both have in common: of the last 150 ms or so, and of how many blocks.
-    left: f32,
-    taken: f32,
-    common: f32,
-    seen: u32,
-    /// The most that was taken out of late.
-    usual: f32,
-    trial: Option<Trial>,
+    loudness: Loudness,
     moves: Moves,
 }
 
@@ -154,12 +115,7 @@ impl Linear {
             heard: (0.0, 0.0),
             young: YOUNG,
             doubt: 0.0,
-            left: 0.0,
-            taken: 0.0,
-            common: 0.0,
-            seen: 0,
-            usual: 0.0,
-            trial: None,
+            loudness: Loudness::default(),
             moves: Moves::default(),
         }
     }
@@ -179,20 +135,22 @@ impl Linear {
             *other += (around - *other) * (1.0 - SMOOTH);
         }
         let known: f32 = expected.iter().zip(&self.late).map(|(expected, late)| SHARE * (expected + late)).sum();
-        self.moves.push(left.iter().sum(), known, self.is_heard());
-        let alone = self.taken / (self.taken + self.left + NOTHING);
+        self.moves.push(left.iter().sum(), known, self.loudness.is_heard());
+        let alone = self.loudness.share();
         let changes = CHANGES_UNHEARD + (self.moves.changes() - CHANGES_UNHEARD) * alone * alone;
         self.learn(0, &error, &gain(&expected, &self.other), BELIEVED, changes);
         AGO.iter().for_each(|ago| self.learn_again(*ago));
         self.cut();
-        self.set_right(near, &taken);
+        if let Some(change) = self.loudness.push(near, &taken, self.doubt, self.young > 0) {
+            self.set_right(change);
+        }
         self.outlast();
         Left { echo: taken, expected: std::array::from_fn(|k| 0.5 * (expected[k] + self.late[k])) }
     }
 
     /// What was heard so many blocks ago teaches again, unless another loudness was set right since.
     fn learn_again(&mut self, ago: usize) {
-        if (self.seen as usize) < ago {
+        if !self.loudness.is_settled(ago) {
             return;
         }
         let seen = self.look(ago);
@@ -218,58 +176,14 @@ impl Linear {
         }
     }
 
-    /// What is left has nothing in common with the echo taken out, unless that is too loud or not loud enough: somebody turned the volume,
-    /// or moved, or a voice here was taken for an echo. Both in common say by how much: least squares.
-    fn set_right(&mut self, near: &[f32; BLOCK], taken: &[f32; BLOCK]) {
-        let smooth = |mean: &mut f32, now: f32| *mean += (now - *mean) * FORGETS;
-        let [left, newest, common] = [product(near, near), product(taken, taken), product(near, taken)];
-        smooth(&mut self.left, left);
-        smooth(&mut self.taken, newest);
-        smooth(&mut self.common, common);
-        self.seen = self.seen.saturating_add(1);
-        self.usual = self.taken.max(self.usual * USUAL);
-        let alike = self.common.powi(2) / (self.left * self.taken).max(1.0);
-        let is_told = self.left > self.taken || newest * FORGETS < ONE * self.taken;
-        let by = (self.common / self.taken.max(NOTHING)).clamp(-1.0, LOUDER_MAX - 1.0);
-        let is_seen = self.seen > SEEN && self.is_heard() && is_told && alike > ALIKE && by.abs() > WRONG;
-        let another = if self.left < ANOTHER * self.taken { AGAIN * self.doubt } else { 0.0 };
-        let tried = self.try_out(left, newest, common);
-        if is_seen && (alike > SURE || self.young > 0) {
-            self.scale(by, another.max(self.doubt));
-        } else if let Some(trial) = tried {
-            self.scale(trial.by, trial.doubt);
-        } else if is_seen && self.trial.is_none() {
-            self.trial = Some(Trial { by, doubt: another, blocks: 0, with: 0.0, without: 0.0 });
-        }
-    }
-
-    /// The echo is not much quieter than usual.
-    fn is_heard(&self) -> bool {
-        self.taken > (LITTLE * self.usual).max(NOTHING * BLOCK as f32)
-    }
-
-    /// The trial that is over, if it has shown that it is right. Of a block: energies of what is left, of the echo taken out, and in common.
-    fn try_out(&mut self, left: f32, taken: f32, common: f32) -> Option<Trial> {
-        let trial = self.trial.as_mut()?;
-        trial.blocks += 1;
-        trial.without += left;
-        trial.with += left - 2.0 * trial.by * common + trial.by * trial.by * taken;
-        if trial.blocks < TRIED {
-            return None;
-        }
-        self.trial.take().filter(|trial| trial.with < (1.0 - BETTER) * trial.without)
-    }
-
-    /// Another loudness of the echo, louder by the share `by` (-1: silent); so unsure at least. Where nothing is to be learned anew, it stays as unsure as
-    /// it was: what is sure of nothing learns nothing.
-    fn scale(&mut self, by: f32, doubt: f32) {
-        let gain = 1.0 + by;
-        let unsurer = if doubt > 0.0 { gain * gain } else { (gain * gain).max(1.0) };
+    /// Another loudness of the echo; where nothing is to be learned anew, it stays as unsure as it was: what is sure of nothing learns nothing.
+    fn set_right(&mut self, change: Change) {
+        let gain = 1.0 + change.by;
+        let unsurer = if change.doubt > 0.0 { gain * gain } else { (gain * gain).max(1.0) };
         for part in &mut self.parts {
             part.weights.re.iter_mut().chain(&mut part.weights.im).for_each(|weight| *weight *= gain);
-            part.doubt(unsurer, doubt);
+            part.doubt(unsurer, change.doubt);
         }
-        (self.left, self.taken, self.common, self.seen, self.trial) = (0.0, 0.0, 0.0, 0, None);
     }
 
     /// The microphone's part of so many blocks ago, by what is known now.
@@ -360,6 +274,7 @@ fn gain(expected: &[f32; BINS], other: &[f32; BINS]) -> [f32; BINS] {
     gain
 }
 
-fn product(a: &[f32], b: &[f32]) -> f32 {
+/// The sum of what both have in common, sample by sample: their energy, if both are one.
+pub fn product(a: &[f32], b: &[f32]) -> f32 {
     a.iter().zip(b).map(|(a, b)| a * b).sum()
 }
