@@ -23,6 +23,7 @@ mod reference;
 mod residual;
 mod stage;
 mod stages;
+mod trend;
 
 use std::fmt;
 use std::time::Duration;
@@ -32,7 +33,7 @@ use super::limiter::Limiter;
 use crate::units::duration_of;
 use echo::Echo;
 use floor::Floor;
-use gain::Gain;
+use gain::{Gain, Speaks};
 use knocks::Knocks;
 use stage::Stage;
 use stages::Noise;
@@ -185,7 +186,12 @@ impl Chain {
         self.knocks.process(frame, speaks, self.wanted.noise != When::Off);
         self.noise.process(frame, None, wanted);
         // What is left of an echo sounds like a quiet voice: it must not be lifted.
-        self.gain.process(frame, speaks && !self.far_speaks, self.wanted.gain);
+        let who = match (self.far_speaks, speaks) {
+            (true, _) => Speaks::Far,
+            (false, true) => Speaks::Here,
+            (false, false) => Speaks::Nobody,
+        };
+        self.gain.process(frame, who, self.wanted.gain);
         self.limiter.process(frame);
     }
 
@@ -238,6 +244,6 @@ impl Chain {
 }
 
 #[cfg(test)]
-mod testing;
+pub(super) mod testing;
 #[cfg(test)]
 mod tests;

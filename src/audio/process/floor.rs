@@ -10,31 +10,57 @@ const SMOOTH: f32 = 0.4;
 /// The least of so many parts of so many frames is the floor: 5 s, for phrases are long.
 const PARTS: usize = 10;
 const PART_FRAMES: u32 = 50;
-/// Where nobody speaks, so many frames tell it.
-const SILENT_FRAMES: u32 = 100;
+/// Where nobody speaks, the newest second tells it: the least of so many parts of so many frames.
+const QUIET_PARTS: usize = 5;
+const QUIET_PART_FRAMES: u32 = 25;
+const QUIET_FRAMES: u32 = 100;
 /// So much the least of a noise's smoothed power lies below its mean.
 const BIAS_DB: f32 = 1.5;
 /// A sound that two earlier samples foretell so well is a tone, not noise.
 const TONE_GAIN: f64 = 1_000.0;
 const TONE_LAG: usize = 24;
 
+/// The least of the newest `PARTS` parts, the last of which grows.
+#[derive(Clone, Debug)]
+struct Least<const PARTS: usize> {
+    parts: [f32; PARTS],
+    at: usize,
+    /// Frames of the last part, and of all.
+    frames: u32,
+    all: u32,
+}
+
+impl<const PARTS: usize> Least<PARTS> {
+    const EMPTY: Self = Self { parts: [f32::MAX; PARTS], at: 0, frames: 0, all: 0 };
+
+    fn push(&mut self, power: f32, part_frames: u32) {
+        if self.frames == part_frames {
+            (self.frames, self.at) = (0, (self.at + 1) % PARTS);
+            self.parts[self.at] = f32::MAX;
+        }
+        self.parts[self.at] = self.parts[self.at].min(power);
+        self.frames += 1;
+        self.all = self.all.saturating_add(1);
+    }
+
+    /// `None`: of fewer frames than that.
+    fn of(&self, frames: u32) -> Option<f32> {
+        (self.all >= frames).then(|| self.parts.iter().fold(f32::MAX, |least, part| least.min(*part)))
+    }
+}
+
 /// Follows the noise floor of a stream of frames.
 #[derive(Clone, Debug)]
 pub struct Floor {
     smoothed: Option<f32>,
-    parts: [f32; PARTS],
-    at: usize,
-    frames: u32,
-    /// Parts that are whole.
-    known: usize,
-    /// Frames since the last speech, and the least of them.
-    silent: u32,
-    silent_least: f32,
+    all: Least<PARTS>,
+    /// Since the last speech.
+    quiet: Least<QUIET_PARTS>,
 }
 
 impl Default for Floor {
     fn default() -> Self {
-        Self { smoothed: None, parts: [f32::MAX; PARTS], at: 0, frames: 0, known: 0, silent: 0, silent_least: f32::MAX }
+        Self { smoothed: None, all: Least::EMPTY, quiet: Least::EMPTY }
     }
 }
 
@@ -50,30 +76,19 @@ impl Floor {
         }
         let smoothed = self.smoothed.map_or(power, |was| was + (power - was) * SMOOTH);
         self.smoothed = Some(smoothed);
-        self.parts[self.at] = self.parts[self.at].min(smoothed);
+        self.all.push(smoothed, PART_FRAMES);
         if speaks {
-            (self.silent, self.silent_least) = (0, f32::MAX);
+            self.quiet = Least::EMPTY;
         } else {
-            self.silent += 1;
-            // The second frame on: the first still holds the end of a word.
-            self.silent_least = if self.silent < 2 { smoothed } else { self.silent_least.min(smoothed) };
-        }
-        self.frames += 1;
-        if self.frames == PART_FRAMES {
-            (self.frames, self.at) = (0, (self.at + 1) % PARTS);
-            self.known = (self.known + 1).min(PARTS);
-            self.parts[self.at] = f32::MAX;
+            self.quiet.push(smoothed, QUIET_PART_FRAMES);
         }
     }
 
     /// dBFS (root mean square); `None` before it has heard enough.
     #[must_use]
     pub fn dbfs(&self) -> Option<f32> {
-        let least = match self.silent {
-            SILENT_FRAMES.. => self.silent_least,
-            _ => self.parts.iter().fold(f32::MAX, |least, part| least.min(*part)),
-        };
-        (self.known == PARTS || self.silent >= SILENT_FRAMES).then(|| (10.0 * least.max(1e-12).log10() + BIAS_DB).max(SILENCE_DB))
+        let least = self.quiet.of(QUIET_FRAMES).or_else(|| self.all.of(PARTS as u32 * PART_FRAMES))?;
+        Some((10.0 * least.max(1e-12).log10() + BIAS_DB).max(SILENCE_DB))
     }
 }
 
@@ -123,6 +138,26 @@ mod tests {
             frame.iter_mut().zip(spoken).for_each(|(sample, spoken)| *sample += spoken);
         }
         assert!((floor_of(&said) + 60.0).abs() < 5.0, "{}", floor_of(&said));
+    }
+
+    #[test]
+    fn a_fan_that_starts_while_nobody_speaks_is_known_in_two_seconds_and_a_drop_out_is_over_as_soon() {
+        let mut floor = Floor::default();
+        let mut after = |samples: &[f32]| {
+            samples.as_chunks::<480>().0.iter().for_each(|frame| floor.push(frame, false));
+            floor.dbfs().expect("a second without speech")
+        };
+        let (quiet, fan) = (at_level(-70.0, &white(2, 1)), at_level(-42.0, &fan(2, 1)));
+        for (what, samples, level) in [
+            ("a card that begins", &[0.0; 96_000][..], -100.0),
+            ("a room", &quiet, -70.0),
+            ("a fan", &fan, -42.0),
+            ("a drop-out", &[0.0; 9_600], -100.0),
+            ("the fan", &fan, -42.0),
+        ] {
+            let told = after(samples);
+            assert!((told - level).abs() < 3.0 || told < -80.0 && level < -80.0, "{what}: {told}");
+        }
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Automatic gain: a voice too quiet or too loud is brought, slowly, to where others are. Pure.
 //!
-//! A voice between [`QUIET_DB`] and [`LOUD_DB`] is not touched. The gain moves only while somebody speaks, so noise alone changes
-//! nothing, and it rises no further than the noise behind the voice allows.
+//! A voice between [`QUIET_DB`] and [`LOUD_DB`] is not touched. The gain moves only while somebody speaks here, so noise alone lifts
+//! nothing; it rises no further than the noise behind the voice allows, and falls where a noise begins.
 
 use super::floor::Floor;
 use crate::audio::Frame;
@@ -26,6 +26,15 @@ const FIRST_S: f32 = 0.5;
 
 const FRAME_S: f32 = FRAME_SAMPLES as f32 / SAMPLE_RATE as f32;
 
+/// Who speaks in a frame, as far as that is known.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Speaks {
+    Nobody,
+    Here,
+    /// The far end: what is heard here may be what is left of its echo.
+    Far,
+}
+
 /// Slow automatic gain. No delay.
 #[derive(Clone, Debug, Default)]
 pub struct Gain {
@@ -37,9 +46,9 @@ pub struct Gain {
 }
 
 impl Gain {
-    /// One frame, in place. `speaks`: it holds speech. `wanted`: false lets the gain go back to nothing.
-    pub fn process(&mut self, frame: &mut Frame, speaks: bool, wanted: bool) {
-        self.floor.push(frame, speaks);
+    /// One frame, in place. `wanted`: false lets the gain go back to nothing.
+    pub fn process(&mut self, frame: &mut Frame, speaks: Speaks, wanted: bool) {
+        self.floor.push(frame, speaks != Speaks::Nobody);
         let was = self.gain_db;
         let target = if wanted { self.target(frame, speaks) } else { Some(0.0) };
         if let Some(target) = target {
@@ -54,9 +63,16 @@ impl Gain {
     }
 
     /// Where the gain is to go; `None`: it stays.
-    fn target(&mut self, frame: &Frame, speaks: bool) -> Option<f32> {
+    fn target(&mut self, frame: &Frame, speaks: Speaks) -> Option<f32> {
+        let allowed = self.floor.dbfs().map(|floor| (NOISE_MAX_DB - floor).max(0.0));
+        let wished = self.wished(frame, speaks).map(|wished| wished.min(allowed.unwrap_or(0.0)));
+        wished.or(allowed.filter(|allowed| self.gain_db > *allowed))
+    }
+
+    /// Where the voice wants it; `None`: none is heard, or not for long enough.
+    fn wished(&mut self, frame: &Frame, speaks: Speaks) -> Option<f32> {
         let power = mean_square(frame);
-        if !speaks || !power.is_finite() {
+        if speaks != Speaks::Here || !power.is_finite() {
             return None;
         }
         let level = 10.0 * power.max(1e-12).log10();
@@ -67,9 +83,7 @@ impl Gain {
         self.heard_s += FRAME_S;
         self.power += (power - self.power) * (FRAME_S / self.heard_s.min(MEMORY_S));
         let mean = self.level().filter(|_| self.heard_s >= FIRST_S)?;
-        let wished = if mean < QUIET_DB { QUIET_DB - mean } else { (LOUD_DB - mean).min(0.0) };
-        let allowed = self.floor.dbfs().map_or(0.0, |floor| (NOISE_MAX_DB - floor).max(0.0));
-        Some(wished.min(allowed))
+        Some(if mean < QUIET_DB { QUIET_DB - mean } else { (LOUD_DB - mean).min(0.0) })
     }
 
     fn level(&self) -> Option<f32> {
@@ -98,7 +112,7 @@ mod tests {
     fn processed(samples: &[f32], noise: bool) -> (Vec<f32>, f32) {
         let (mut gain, mut out) = (Gain::default(), samples.to_vec());
         for frame in out.as_chunks_mut::<480>().0 {
-            let speaks = !noise && rms_db(frame) > -60.0;
+            let speaks = if !noise && rms_db(frame) > -60.0 { Speaks::Here } else { Speaks::Nobody };
             gain.process(frame, speaks, true);
         }
         (out, gain.db())
@@ -136,18 +150,29 @@ mod tests {
     }
 
     #[test]
+    fn a_noise_that_begins_after_a_quiet_voice_is_not_lifted_for_long() {
+        let mut gain = Gain { gain_db: 14.0, ..Gain::default() };
+        let mut frames = at_level(-45.0, &white(8, 5));
+        for frame in frames.as_chunks_mut::<480>().0 {
+            gain.process(frame, Speaks::Nobody, true);
+        }
+        assert_eq!(gain.db(), 0.0);
+        assert!((rms_db(&frames[5 * 48_000..]) + 45.0).abs() < 0.5, "within five seconds");
+    }
+
+    #[test]
     fn switched_off_it_goes_back_without_a_step() {
         let mut gain = Gain { gain_db: 6.0, ..Gain::default() };
         let mut last = Level(6.0).amplitude();
         for _ in 0..200 {
             let mut frame = [1.0; 480];
-            gain.process(&mut frame, false, false);
+            gain.process(&mut frame, Speaks::Nobody, false);
             assert!(frame.iter().all(|sample| (sample - last).abs() < 0.05));
             last = frame[479];
         }
         assert_eq!((gain.db(), last), (0.0, 1.0));
         let mut silent = SILENT_FRAME;
-        gain.process(&mut silent, true, true);
+        gain.process(&mut silent, Speaks::Here, true);
         assert_eq!(silent, SILENT_FRAME);
     }
 }

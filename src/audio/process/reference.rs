@@ -9,6 +9,7 @@
 
 use std::time::{Duration, Instant};
 
+use super::trend::Trend;
 use crate::audio::Frame;
 use crate::units::{FRAME_SAMPLES, SAMPLE_RATE, duration_of};
 
@@ -192,48 +193,6 @@ impl Spares {
     /// But for so few frames as may come too late, below 0.
     fn most_of_the_time(&self) -> f64 {
         self.least[MISSES - 1]
-    }
-}
-
-/// How much of the past is forgotten with each frame: 60 s.
-const FORGETS: f64 = 1.0 / 6_000.0;
-/// A growth below so many times what chance makes of it is none.
-const CHANCE: f64 = 4.0;
-
-/// The line through errors that come each frame, the last at 0: by least squares.
-#[derive(Debug, Default)]
-struct Trend {
-    /// Sums, forgetting, of 1, the time (frames), its square; the error, its square, and both together.
-    ones: f64,
-    times: f64,
-    squares: f64,
-    errors: f64,
-    error_squares: f64,
-    both: f64,
-}
-
-impl Trend {
-    fn push(&mut self, error: f64) {
-        let keep = 1.0 - FORGETS;
-        self.squares = keep * (self.squares - 2.0 * self.times + self.ones);
-        self.times = keep * (self.times - self.ones);
-        self.both = keep * (self.both - self.errors);
-        self.ones = keep * self.ones + 1.0;
-        self.errors = keep * self.errors + error;
-        self.error_squares = keep * self.error_squares + error * error;
-    }
-
-    /// The error now, and by how much it grows with each frame for sure: of what is found, that which chance does not explain.
-    fn line(&self) -> (f64, f64) {
-        let spread = self.ones * self.squares - self.times * self.times;
-        if self.ones < 50.0 || spread <= 0.0 {
-            return (self.errors / self.ones.max(1.0), 0.0);
-        }
-        let growth = (self.ones * self.both - self.times * self.errors) / spread;
-        let now = (self.errors - growth * self.times) / self.ones;
-        let variance = ((self.error_squares - now * self.errors - growth * self.both) / self.ones).max(0.0);
-        let chance = CHANCE * (variance * self.ones / spread).sqrt();
-        (now, growth.signum() * (growth.abs() - chance).max(0.0))
     }
 }
 

@@ -1,18 +1,18 @@
-//! Noises, rooms and levels for the tests of the chain.
+//! Noises, rooms and levels for the tests of the chain and of the voice detector.
 
 use realfft::RealFftPlanner;
 
 use crate::audio::voice::Voice;
 
 /// Seeded white noise, -1..1.
-pub(super) struct Dice(u64);
+pub(in crate::audio) struct Dice(u64);
 
 impl Dice {
-    pub(super) fn new(seed: u64) -> Self {
+    pub(in crate::audio) fn new(seed: u64) -> Self {
         Self(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1)
     }
 
-    pub(super) fn next(&mut self) -> f32 {
+    pub(in crate::audio) fn next(&mut self) -> f32 {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;
         self.0 ^= self.0 << 17;
@@ -20,13 +20,13 @@ impl Dice {
     }
 }
 
-pub(super) fn white(seconds: usize, seed: u64) -> Vec<f32> {
+pub(in crate::audio) fn white(seconds: usize, seed: u64) -> Vec<f32> {
     let mut dice = Dice::new(seed);
     (0..seconds * 48_000).map(|_| dice.next()).collect()
 }
 
 /// Air: noise that falls by 12 dB an octave above 300 Hz.
-pub(super) fn fan(seconds: usize, seed: u64) -> Vec<f32> {
+pub(in crate::audio) fn fan(seconds: usize, seed: u64) -> Vec<f32> {
     let (mut dice, mut first, mut second) = (Dice::new(seed), 0.0, 0.0);
     let share = std::f32::consts::TAU * 300.0 / 48_000.0;
     (0..seconds * 48_000)
@@ -39,18 +39,18 @@ pub(super) fn fan(seconds: usize, seed: u64) -> Vec<f32> {
 }
 
 /// The synthetic talker.
-pub(super) fn spoken(seconds: usize, seed: u64) -> Vec<f32> {
+pub(in crate::audio) fn spoken(seconds: usize, seed: u64) -> Vec<f32> {
     let (mut voice, mut said) = (Voice::new(seed), vec![0.0; seconds * 48_000]);
     voice.fill(&mut said);
     said
 }
 
-pub(super) fn rms_db(samples: &[f32]) -> f32 {
+pub(in crate::audio) fn rms_db(samples: &[f32]) -> f32 {
     10.0 * (samples.iter().map(|s| s * s).sum::<f32>() / samples.len().max(1) as f32).max(1e-12).log10()
 }
 
 /// At so many dBFS (root mean square of the frames that are not silent).
-pub(super) fn at_level(dbfs: f32, samples: &[f32]) -> Vec<f32> {
+pub(in crate::audio) fn at_level(dbfs: f32, samples: &[f32]) -> Vec<f32> {
     let mean = rms_db(samples);
     let active: Vec<f32> = samples.as_chunks::<480>().0.iter().filter(|frame| rms_db(*frame) > mean - 16.0).flatten().copied().collect();
     let gain = 10f32.powf((dbfs - rms_db(&active)) / 20.0);
@@ -58,7 +58,7 @@ pub(super) fn at_level(dbfs: f32, samples: &[f32]) -> Vec<f32> {
 }
 
 /// A room: the direct sound, then reflections that die away in `rt60` seconds; `loss_db` lower than what was played.
-pub(super) fn room(rt60: f32, loss_db: f32, seed: u64) -> Vec<f32> {
+pub(in crate::audio) fn room(rt60: f32, loss_db: f32, seed: u64) -> Vec<f32> {
     let mut dice = Dice::new(seed);
     let length = (rt60 * 48_000.0) as usize;
     let mut taps: Vec<f32> = (0..length).map(|n| dice.next() * 0.12 * 10f32.powf(-3.0 * n as f32 / length as f32)).collect();
@@ -70,7 +70,7 @@ pub(super) fn room(rt60: f32, loss_db: f32, seed: u64) -> Vec<f32> {
 }
 
 /// `played` as the microphone hears it, `delay` samples later.
-pub(super) fn heard(played: &[f32], room: &[f32], delay: usize) -> Vec<f32> {
+pub(in crate::audio) fn heard(played: &[f32], room: &[f32], delay: usize) -> Vec<f32> {
     let samples = (played.len() + room.len() + delay).next_power_of_two();
     let mut planner = RealFftPlanner::new();
     let (forward, inverse) = (planner.plan_fft_forward(samples), planner.plan_fft_inverse(samples));
