@@ -3,6 +3,7 @@
 //! `UPDATE_README=1 cargo test --test readme` writes the tables anew.
 
 use voicetui::cli;
+use voicetui::engine::WORDS;
 use voicetui::engine::report::{PEER_FIELDS, STATS_FIELDS};
 use voicetui::ui::{keys_as_markdown, plain::EVENTS};
 
@@ -33,6 +34,8 @@ fn the_tables_are_those_of_the_program() {
     let help = cli::command().term_width(110).render_help().to_string();
     let lines: Vec<&str> = help.lines().map(str::trim_end).collect();
     check("options", &format!("```text\n{}\n```", lines.join("\n")));
+    let commands: Vec<String> = WORDS.split(", ").map(|command| format!("`{command}`")).collect();
+    check("commands", &format!("{}.", commands.join(", ")));
     let mut events = String::from("| event | when | fields |\n|---|---|---|\n");
     for (name, when, fields) in EVENTS {
         let fields: Vec<String> = fields.iter().map(|field| format!("`{field}`")).collect();

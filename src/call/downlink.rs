@@ -347,8 +347,9 @@ impl Downlink {
             peer_capture_delay_ms: peer.capture_delay_ms,
             peer_processing_delay_ms: peer.processing_delay_ms,
             frame_ms: media.frame_ms,
-            heard_lost_percent: peer.heard_lost_percent,
-            heard_delay_ms: heard_delay,
+            heard_lost_percent: peer.heard_lost_percent.filter(|_| !peer.said_quiet),
+            heard_delay_ms: heard_delay.filter(|_| !peer.said_quiet),
+            is_quiet: peer.said_quiet,
             sending: self.sending(peer),
         }
     }

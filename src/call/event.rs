@@ -233,6 +233,8 @@ pub struct Report {
     pub heard_lost_percent: Option<f32>,
     /// Mouth-to-ear delay of our voice over there, from its reports, ms.
     pub heard_delay_ms: Option<f32>,
+    /// It is heard of no more: what it reported last is no news.
+    pub is_quiet: bool,
     /// `None`: nothing is sent to this peer.
     pub sending: Option<Sending>,
 }

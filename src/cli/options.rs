@@ -89,7 +89,7 @@ pub struct Options {
     /// Take the far end's voice out of the microphone: auto (where a loudspeaker plays it and the microphone is open), on or off
     ///
     /// auto works while the microphone is open or voice activation is on, unless the output is a headset: that is guessed from its
-    /// name, asked once (keys w and s, command output-is) and remembered. While it works, the own voice leaves 8.9 ms later.
+    /// name, asked once (keys w and s, command output-is) and remembered. While it works, the own voice leaves 6 ms later.
     #[arg(long, help_heading = "Sound", value_name = "WHEN", default_value = "auto", value_parser = values::when_parser())]
     echo: When,
     /// Take steady noise out of the microphone: auto (where there is some), on or off

@@ -190,10 +190,10 @@ impl Recorder {
     }
 
     fn start(&mut self, place: Place) {
-        if let Err(error) = make_private_dir(&place.dir) {
+        let made = make_private_dir(&place.dir).map_err(|error| format!("the directory {} cannot be made ({error})", place.dir.display()));
+        if let Err(failed) = made.and_then(|()| output::try_out(&place.dir)) {
             self.stands = false;
-            let dir = place.dir.display();
-            return self.notices.problem(format!("Nothing is recorded: the directory {dir} cannot be made ({error})."));
+            return self.notices.problem(format!("Nothing is recorded: {failed}."));
         }
         self.tape = Some(Tape::new(place, Arc::clone(&self.shared.controls)));
         self.tracks().for_each(Track::start);
@@ -232,15 +232,16 @@ impl Recorder {
             self.notices.problem(format!("The recording has ended: {failed}.{kept} The call goes on."));
         }
         self.publish();
-        self.notices.announce(Notice::Recording { files: Vec::new() });
+        self.notices.announce(Notice::Recording { files: Vec::new(), begun: tape.has_begun() });
     }
 
     /// The files so far; before the first sound the directory they will be in.
     fn announce(&self) {
         let Some(tape) = &self.tape else { return };
-        let files = if tape.files.is_empty() { vec![tape.place.dir.clone()] } else { tape.files.clone() };
+        let begun = !tape.files.is_empty();
+        let files = if begun { tape.files.clone() } else { vec![tape.place.dir.clone()] };
         self.publish();
-        self.notices.announce(Notice::Recording { files });
+        self.notices.announce(Notice::Recording { files, begun });
     }
 
     /// The receiver tells the peers.

@@ -235,6 +235,8 @@ pub struct PeerMeters {
     pub heard_lost_percent: Gauge,
     /// Mouth-to-ear delay of our voice over there, from its reports.
     pub heard_delay_ms: Gauge,
+    /// Nothing was heard of it for long.
+    pub is_quiet: AtomicBool,
     pub sending: SendingCell,
     /// How good the peer's voice is.
     pub r_factor: Gauge,

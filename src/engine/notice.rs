@@ -118,6 +118,8 @@ pub enum Notice {
     /// The files of a recording (before the first sound: the directory they will be in); empty: it ended.
     Recording {
         files: Vec<PathBuf>,
+        /// There was a sound.
+        begun: bool,
     },
     /// A peer of a sealed call says that it records the call, or no longer does.
     PeerRecording {

@@ -419,6 +419,7 @@ impl ReceiverThread {
             peer.frame_ms.set_known(report.frame_ms);
             peer.heard_lost_percent.set_known(report.heard_lost_percent);
             peer.heard_delay_ms.set_known(report.heard_delay_ms);
+            peer.is_quiet.store(report.is_quiet, Relaxed);
             peer.sending.set(report.sending);
         }
     }

@@ -96,6 +96,8 @@ pub struct PeerSnapshot {
     pub drift_ppm: Option<f32>,
     pub heard_lost_percent: Option<f32>,
     pub heard_delay_ms: Option<f32>,
+    /// Nothing was heard of it for long, and it is in a call.
+    pub is_quiet: bool,
     pub sending: Option<Sending>,
     /// R factor and MOS-LQ of what is heard of the peer; see [`crate::call::Quality`].
     pub r_factor: Option<f32>,
@@ -142,6 +144,7 @@ impl PeerSnapshot {
             drift_ppm: peer.drift_ppm.get(),
             heard_lost_percent: peer.heard_lost_percent.get(),
             heard_delay_ms: peer.heard_delay_ms.get(),
+            is_quiet: peer.is_quiet.load(Relaxed),
             sending: peer.sending.get(),
             r_factor: peer.r_factor.get(),
             mos_lq: peer.mos_lq.get(),

@@ -34,6 +34,8 @@ const MISSED_MAX: usize = 50;
 const MESSAGES_MAX: usize = 8;
 const INFO_SHOWN: Duration = Duration::from_secs(6);
 const PROBLEM_SHOWN: Duration = Duration::from_secs(15);
+/// Nothing but another problem is shown in its place so soon.
+const PROBLEM_ALONE: Duration = Duration::from_secs(3);
 
 /// What a slot's peer is called, and how we came to know it.
 #[derive(Clone, PartialEq, Debug)]
@@ -184,6 +186,10 @@ impl App {
             self.selected = snapshot.peers.first().map(|peer| peer.id);
         }
         self.ring_on(snapshot);
+        if !snapshot.muted {
+            let muted = text::muted();
+            self.messages.retain(|message| message.text != muted);
+        }
         let shown = |message: &Message| if message.tone == Tone::Problem { PROBLEM_SHOWN } else { INFO_SHOWN };
         self.messages.retain(|message| now.saturating_duration_since(message.at) < shown(message));
     }
@@ -212,10 +218,14 @@ impl App {
         self.messages.push_back(Message { text, tone, at: now });
     }
 
-    /// The sentence to show now: the latest problem, else the latest word.
+    /// The sentence to show now: the latest. But what is no problem hides none that came just before; and a problem is shown again once the
+    /// answer to a key has been.
     #[must_use]
     pub fn message(&self) -> Option<&Message> {
-        self.messages.iter().rev().find(|message| message.tone == Tone::Problem).or(self.messages.back())
+        let latest = self.messages.back()?;
+        let is_hiding =
+            |message: &&Message| message.tone == Tone::Problem && latest.at.saturating_duration_since(message.at) < PROBLEM_ALONE;
+        self.messages.iter().rev().find(is_hiding).or(Some(latest))
     }
 
     /// The words of this key are on the screen as it was drawn at `now`; `None`: nobody's.

@@ -41,6 +41,7 @@ pub fn peer(slot: usize) -> PeerSnapshot {
         drift_ppm: Some(32.0),
         heard_lost_percent: Some(0.2),
         heard_delay_ms: Some(38.2),
+        is_quiet: false,
         sending: Some(Sending { bitrate: 48_000, frame_ms: 10, copies: 2, spacing: 1, reason: SendReason::Loss }),
         r_factor: Some(91.6),
         mos_lq: Some(4.39),

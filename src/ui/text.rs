@@ -6,6 +6,7 @@ use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 use crate::engine::{AtWork, CallState, PeerSnapshot, Processing, Reason, Sealed, SendReason, Sending, Summary, Trials, When, Why};
 use crate::ui::action::Action;
+use crate::ui::keymap::{self, Context};
 use crate::units::{Format, Level};
 
 /// Longest text of a peer that is drawn, characters.
@@ -160,6 +161,18 @@ pub fn ended(name: &str, reason: Reason) -> String {
     }
 }
 
+/// What is said to who talks while muted.
+#[must_use]
+pub fn muted() -> String {
+    format!("You are muted; {} unmutes.", keymap::key_name(Context::Main, Action::Mute))
+}
+
+/// The end of a recording, a whole sentence.
+#[must_use]
+pub fn recorded(begun: bool) -> &'static str {
+    if begun { "The recording has ended." } else { "The recording has ended: there was no sound, and nothing was recorded." }
+}
+
 /// Whether our voice arrives there, by the peer's own reports.
 #[must_use]
 pub fn heard(peer: &PeerSnapshot) -> String {
@@ -167,6 +180,7 @@ pub fn heard(peer: &PeerSnapshot) -> String {
         return state(peer);
     }
     match (peer.heard_lost_percent, peer.heard_delay_ms) {
+        _ if peer.is_quiet => "heard of no more".into(),
         (Some(lost), Some(delay)) => format!("heard: {}, {delay:.0} ms", lost_words(lost)),
         (Some(lost), None) => format!("heard: {}", lost_words(lost)),
         _ if peer.sent_packets == 0 => "nothing sent yet".into(),

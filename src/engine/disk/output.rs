@@ -49,6 +49,15 @@ impl fmt::Display for RecordFormat {
     }
 }
 
+/// Whether a file can be made in `dir`.
+///
+/// # Errors
+/// None can: where and why, as a clause.
+pub fn try_out(dir: &Path) -> Result<(), String> {
+    let tried = reserve(dir, ".voicetui", "tmp").and_then(|(_, path)| std::fs::remove_file(path));
+    tried.map_err(|error| format!("a file in {} cannot be made ({error})", dir.display()))
+}
+
 /// A file that grows.
 #[derive(Debug)]
 pub enum Output {

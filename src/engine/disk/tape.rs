@@ -206,7 +206,12 @@ impl Tape {
 
 fn finish(output: Output) -> Result<(), Failed> {
     let path = output.path();
-    output.finish().map_err(|error| cannot(&path, &error))
+    let finished = output.finish().map_err(|error| cannot(&path, &error));
+    // The disk was full before anything was written: nobody can play that.
+    if finished.is_err() && std::fs::metadata(&path).is_ok_and(|file| file.len() == 0) {
+        let _ = std::fs::remove_file(&path);
+    }
+    finished
 }
 
 fn cannot(path: &Path, error: &std::io::Error) -> Failed {

@@ -47,7 +47,7 @@ impl Desk {
     /// The files of the recording, as last announced.
     fn files(&self) -> Vec<PathBuf> {
         let recordings = self.notices.try_iter().filter_map(|notice| match notice {
-            Notice::Recording { files } => Some(files),
+            Notice::Recording { files, .. } => Some(files),
             _ => None,
         });
         recordings.filter(|files| !files.is_empty()).last().unwrap_or_default()
@@ -297,7 +297,7 @@ fn what_no_ring_could_hold_is_silence_and_the_rest_stays_in_place() {
     heard.write(&[0.6; 4_800]);
     desk.pass(100);
     let told: Vec<Notice> = desk.notices.try_iter().collect();
-    let files = told.iter().filter_map(|notice| if let Notice::Recording { files } = notice { Some(files.clone()) } else { None });
+    let files = told.iter().filter_map(|notice| if let Notice::Recording { files, .. } = notice { Some(files.clone()) } else { None });
     let files = files.collect::<Vec<_>>().pop().expect("announced");
     desk.record(Switch::Off);
     let heard = samples_of(&files[0]);
@@ -342,7 +342,7 @@ fn a_recording_that_was_asked_for_ends_with_the_call() {
     drop(heard);
     desk.pass(100);
     let notices: Vec<Notice> = desk.notices.try_iter().collect();
-    assert_eq!(notices.last(), Some(&Notice::Recording { files: Vec::new() }));
+    assert_eq!(notices.last(), Some(&Notice::Recording { files: Vec::new(), begun: true }));
     assert!(desk.recorder.tape.is_none() && !desk.shared.meters.recording.load(Relaxed));
 }
 
@@ -383,7 +383,7 @@ fn what_cannot_be_written_is_said_once_and_ends_the_recording_until_it_is_asked_
     let notices: Vec<Notice> = desk.notices.try_iter().collect();
     let problems = notices.iter().filter(|notice| matches!(notice, Notice::Problem(said) if said.contains("cannot be made")));
     assert_eq!(problems.count(), 1, "{notices:?}");
-    assert_eq!(notices.last(), Some(&Notice::Recording { files: Vec::new() }));
+    assert_eq!(notices.last(), Some(&Notice::Recording { files: Vec::new(), begun: true }));
     assert!(!desk.shared.meters.recording.load(Relaxed));
     desk.record(Switch::On);
     for _ in 0..5 {
@@ -408,7 +408,7 @@ fn the_thread_finishes_its_files_when_everybody_else_is_gone() {
     let thread =
         spawn(&settings, commanded, reader, ledger, Shared { controls: Arc::default(), meters: Arc::default() }).expect("a thread");
     let armed = watcher.recv_timeout(Duration::from_secs(10));
-    assert_eq!(armed, Ok(Notice::Recording { files: vec![dir.path().into()] }));
+    assert_eq!(armed, Ok(Notice::Recording { files: vec![dir.path().into()], begun: false }));
     sent.write(&[0.5; 4_800]);
     drop(commands);
     thread.join().expect("no panic");

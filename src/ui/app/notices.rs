@@ -39,10 +39,11 @@ impl App {
                 self.devices.handle_notice(notice);
                 self.follow_devices();
             }
-            Notice::Recording { files } => {
+            Notice::Recording { files, begun } => {
                 let said = match files.first() {
-                    Some(file) => format!("Recording to {}", file.parent().unwrap_or(file).display()),
-                    None => "The recording has ended.".into(),
+                    Some(file) if begun => format!("Recording to {}", file.parent().unwrap_or(file).display()),
+                    Some(dir) => format!("Recording to {} from the first sound on.", dir.display()),
+                    None => text::recorded(begun).into(),
                 };
                 self.say(&said, Tone::Info, now);
                 self.recording = files;
@@ -62,10 +63,7 @@ impl App {
                 self.say(&text::measured(&result), tone, now);
             }
             Notice::Quit => self.effects.push_back(Effect::Quit),
-            Notice::MutedTalk => {
-                let unmute = keymap::key_name(Context::Main, Action::Mute);
-                self.say(&format!("You are muted; {unmute} unmutes."), Tone::Problem, now);
-            }
+            Notice::MutedTalk => self.say(&text::muted(), Tone::Problem, now),
             // The snapshot says these.
             Notice::VoiceActivation(_) => {}
             Notice::PeerFormat { .. } | Notice::OnAir(_) | Notice::Microphone(_) | Notice::Stats | Notice::Known(_) => {}

@@ -233,6 +233,10 @@ fn who_talks_while_muted_is_told_what_unmutes() {
     let (mut app, snapshot) = in_call();
     app.handle_notice(Notice::MutedTalk, snapshot.now);
     assert_eq!(app.message().map(|message| message.text.as_str()), Some("You are muted; m unmutes."));
+    app.tick(&Snapshot { muted: true, ..snapshot.clone() });
+    assert!(app.message().is_some());
+    app.tick(&snapshot);
+    assert_eq!(app.message(), None, "it is true no more");
 }
 
 #[test]
@@ -241,7 +245,13 @@ fn how_a_call_ended_is_said_and_problems_stay_longer() {
     app.handle_notice(Notice::Problem("No route to 10.9.9.9: check the network.".into()), snapshot.now);
     app.handle_notice(Notice::State { id: fake::id(0), state: CallState::Ended(Reason::NoAnswer) }, snapshot.now);
     assert_eq!(app.message().expect("a problem").tone, Tone::Problem);
-    snapshot.now += Duration::from_secs(16);
+    snapshot.now += Duration::from_secs(4);
+    app.handle_notice(Notice::Info("The loudspeaker is a headset.".into()), snapshot.now);
+    assert_eq!(app.message().expect("the answer to a key").tone, Tone::Info);
+    snapshot.now += Duration::from_secs(7);
+    app.tick(&snapshot);
+    assert_eq!(app.message().expect("a problem again").tone, Tone::Problem);
+    snapshot.now += Duration::from_secs(5);
     app.tick(&snapshot);
     assert_eq!(app.message(), None);
     app.handle_notice(Notice::State { id: fake::id(0), state: CallState::Ended(Reason::NoAnswer) }, snapshot.now);

@@ -47,7 +47,11 @@ pub const EVENTS: &[(&str, &str, &[&str])] = &[
     ),
     ("device_order", "the devices that the user named, best first, and which is used or tried now", &["direction", "order", "used"]),
     ("devices", "the answer to the command devices: host, direction, id, name, default, detail of each", &["devices"]),
-    ("recording", "the files of a recording; none: it ended", &["files"]),
+    (
+        "recording",
+        "the files of a recording (before its first sound, not begun: the directory they will be in); none: it ended",
+        &["begun", "files"],
+    ),
     (
         "measured",
         "the answer to the command measure: trials, lost, median_ms, p95_ms, min_ms, max_ms, confidence_ms (of the median, 95 %) of each, or why it was not measured",
@@ -115,8 +119,8 @@ pub fn event_of(notice: &Notice, roster: &Roster) -> (&'static str, Value) {
         }
         Notice::OutputIs { name, kind, guessed } => ("output_is", json!({ "name": name, "kind": kind.name(), "guessed": guessed })),
         Notice::Devices(devices) => ("devices", json!({ "devices": devices.iter().map(entry).collect::<Vec<_>>() })),
-        Notice::Recording { files } => {
-            ("recording", json!({ "files": files.iter().map(|file| file.display().to_string()).collect::<Vec<_>>() }))
+        Notice::Recording { files, begun } => {
+            ("recording", json!({ "begun": begun, "files": files.iter().map(|file| file.display().to_string()).collect::<Vec<_>>() }))
         }
         Notice::Measured(Ok(trials)) => {
             let [steady, keyed] = [&trials.steady, &trials.keyed].map(|trials| figures(Summary::of(trials).as_ref()));

@@ -58,10 +58,10 @@ pub fn sentences(notice: &Notice, roster: &Roster) -> Vec<String> {
             });
             return if devices.is_empty() { vec!["No sound devices were found.".into()] } else { lines.collect() };
         }
-        Notice::Recording { files } if files.is_empty() => "Recording ended.".into(),
-        Notice::Recording { files } => {
+        Notice::Recording { files, begun } if files.is_empty() => text::recorded(*begun).into(),
+        Notice::Recording { files, begun } => {
             let files: Vec<String> = files.iter().map(|file| file.display().to_string()).collect();
-            format!("Recording into {}.", files.join(", "))
+            format!("Recording into {}{}.", files.join(", "), if *begun { "" } else { ", from the first sound on" })
         }
         Notice::Measured(result) => text::measured(result),
         Notice::PeerRecording { id, on } => text::records(&roster.label(*id), *on),

@@ -37,10 +37,10 @@ fn chips(buf: &mut Buffer, area: Rect, scene: &Scene) {
     let (theme, snapshot) = (scene.theme, scene.snapshot);
     let glyphs = theme.glyphs;
     let mut chips: Vec<(String, Style)> = vec![microphone(scene, area.width)];
-    chips.extend(seal(scene));
     if !scene.app.recording.is_empty() {
         chips.push((format!(" {} REC ", glyphs.live), theme.bad));
     }
+    chips.extend(seal(scene));
     if snapshot.peers.iter().any(|peer| scene.app.records(peer.id)) {
         chips.push((format!(" {} REC there ", glyphs.live), theme.bad));
     }
