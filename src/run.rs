@@ -187,7 +187,7 @@ fn measure(mut start_with: Start, measurement: &Measurement) -> anyhow::Result<(
     let settings = start_with.settings.clone();
     let running = start(start_with, trust)?;
     let _signals = quit_on_signals(&running)?;
-    ui::plain::measure(&link(&running, &settings), measurement, &mut io::stdout().lock())
+    ui::plain::measure(&link(&running, &settings), measurement, &mut io::stdout().lock(), &mut stderr::Before)
 }
 
 fn plain(start_with: Start, mode: Mode) -> anyhow::Result<()> {

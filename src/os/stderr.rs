@@ -1,7 +1,7 @@
 //! Standard error out of the screen's way: alsa-lib and others write to it as they like. Main thread, and whoever restores.
 
 use std::fs::{File, OpenOptions};
-use std::io;
+use std::io::{self, Write};
 use std::path::Path;
 
 #[cfg(unix)]
@@ -40,6 +40,24 @@ pub fn send_to(file: Option<&Path>) -> io::Result<()> {
 pub fn give_back() {
     if let Some(saved) = SAVED.lock().unwrap_or_else(PoisonError::into_inner).take() {
         let _ = rustix::stdio::dup2_stderr(&saved);
+    }
+}
+
+/// Where standard error was before: for who has something to tell meanwhile.
+#[derive(Debug)]
+pub struct Before;
+
+impl Write for Before {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        #[cfg(unix)]
+        if let Some(saved) = &*SAVED.lock().unwrap_or_else(PoisonError::into_inner) {
+            return Ok(rustix::io::write(saved, bytes)?);
+        }
+        io::stderr().write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
     }
 }
 

@@ -292,8 +292,9 @@ pub fn measured(result: &Result<Trials, String>) -> String {
     };
     let Some(steady) = Summary::of(&trials.steady) else { return "No chirp came back: the delay is not known.".into() };
     let confidence = steady.confidence_ms.map(|(low, high)| format!(" ({low:.1} to {high:.1})")).unwrap_or_default();
-    let access = Summary::of(&trials.keyed).map(|keyed| format!(", from the key to the ear {:.1} ms", keyed.median_ms)).unwrap_or_default();
-    format!("Measured: mouth to ear {:.1} ms{confidence}{access}; {} of {} chirps lost.", steady.median_ms, steady.lost, steady.trials)
+    let access = Summary::of(&trials.keyed).map(|keyed| format!(", from the key {:.1}", keyed.median_ms)).unwrap_or_default();
+    let (median, most) = (steady.median_ms, steady.p95_ms);
+    format!("Mouth to ear {median:.1} ms{confidence}, 95 % within {most:.1}{access}; {} of {} chirps lost.", steady.lost, steady.trials)
 }
 
 /// What is done to the own voice now; empty: nothing that is heard.

@@ -29,6 +29,7 @@ fn two_real_programs_measure_their_delay() {
             assert!(said.contains("No chirp came back"), "{said}");
             return Some((0.0, said));
         }
+        assert!(said.contains("is there: measured in some 13 seconds."), "{said}");
         let measured: Value = serde_json::from_slice(&output.stdout).expect("one object");
         println!("{measured}");
         let figure = |phase: &str, name: &str| measured[phase][name].as_f64().unwrap_or_else(|| panic!("{phase} {name}: {measured}"));

@@ -21,6 +21,8 @@ const PLACED: Duration = Duration::from_secs(5);
 /// What a measurement takes besides its trials, and a lost trial of both phases.
 const AROUND: Duration = Duration::from_secs(60);
 const LOST: Duration = Duration::from_secs(8);
+/// A trial of both phases, usually.
+const TRIAL: Duration = Duration::from_millis(2_300);
 
 /// What the command line asked for.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -32,14 +34,14 @@ pub struct Measurement {
     pub json: bool,
 }
 
-/// Calls `peer`, measures, and prints; the call ends with the engine.
+/// Calls `peer`, measures, and prints to `out`; what happens meanwhile is told to `aside`. The call ends with the engine.
 ///
 /// # Errors
 /// One sentence: nobody answered, the peer refuses or is no voicetui, no chirp came back, or the output cannot be written.
-pub fn measure(link: &Link, asked: &Measurement, out: &mut impl Write) -> anyhow::Result<()> {
+pub fn measure(link: &Link, asked: &Measurement, out: &mut impl Write, aside: &mut impl Write) -> anyhow::Result<()> {
     (link.commands)(Command::Call { address: asked.peer.clone(), format: None });
     let mut watch = Watch { link, asked, problem: None, placed: None, ends: Instant::now() + PLACED, own: Own::default() };
-    let trials = watch.wait()?;
+    let trials = watch.wait(aside)?;
     let (steady, keyed) = (Summary::of(&trials.steady), Summary::of(&trials.keyed));
     let Some(steady) = steady else { bail!("No chirp came back from {}: is it deafened, or muted there?", asked.peer) };
     let printed = if asked.json {
@@ -62,11 +64,11 @@ struct Watch<'a> {
 }
 
 impl Watch<'_> {
-    fn wait(&mut self) -> anyhow::Result<Trials> {
+    fn wait(&mut self, aside: &mut impl Write) -> anyhow::Result<Trials> {
         loop {
             match self.link.notices.recv_timeout(LOOK) {
                 Ok(notice) => {
-                    if let Some(trials) = self.handle(notice)? {
+                    if let Some(trials) = self.handle(notice, aside)? {
                         return Ok(trials);
                     }
                 }
@@ -81,7 +83,7 @@ impl Watch<'_> {
         }
     }
 
-    fn handle(&mut self, notice: Notice) -> anyhow::Result<Option<Trials>> {
+    fn handle(&mut self, notice: Notice, aside: &mut impl Write) -> anyhow::Result<Option<Trials>> {
         let peer = &self.asked.peer;
         match notice {
             Notice::Measured(result) => return result.map(Some).map_err(anyhow::Error::msg),
@@ -92,9 +94,13 @@ impl Watch<'_> {
             }
             // Somebody else may ring here meanwhile; nobody answers.
             Notice::State { id, .. } if self.placed != Some(id) => {}
-            Notice::State { state: CallState::RingingThere, .. } => eprintln!("It rings at {peer}."),
+            Notice::State { state: CallState::RingingThere, .. } => {
+                let _ = writeln!(aside, "It rings at {peer}: somebody has to answer there.");
+            }
             Notice::State { state: CallState::Live, .. } => {
                 self.ends = Instant::now() + AROUND + LOST * u32::from(self.asked.trials);
+                let seconds = (TRIAL * u32::from(self.asked.trials)).as_secs();
+                let _ = writeln!(aside, "{peer} is there: measured in some {seconds} seconds.");
                 (self.link.commands)(Command::Measure { target: Target::All, trials: self.asked.trials });
             }
             Notice::State { state: state @ CallState::Ended(_), .. } => {

@@ -142,7 +142,7 @@ fn plain_lines_are_sentences_that_can_be_read_aloud() {
             "HDMI is taken for a loudspeaker; if it is none, say \"output-is\" and what it is.",
             "Recording into a.wav.",
             "The recording has ended.",
-            "Measured: mouth to ear 30.9 ms (30.5 to 31.4), from the key to the ear 41.0 ms; 1 of 21 chirps lost.",
+            "Mouth to ear 30.9 ms (30.5 to 31.4), 95 % within 31.8, from the key 41.0; 1 of 21 chirps lost.",
             "workshop does not answer to being measured.",
             "workshop records this call.",
             "workshop no longer records.",

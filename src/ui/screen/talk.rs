@@ -144,7 +144,7 @@ fn face(scene: &Scene) -> Face {
             };
             Face { sign: "ON AIR", line, rung, style: theme.on_air, strong: true }
         }
-        None if snapshot.measuring => quiet("WAIT", "MEASURING: chirps leave, not your voice", theme.warn),
+        None if snapshot.measuring => quiet("WAIT", "only chirps leave", theme.warn),
         Some(_) => quiet("WAIT", "nothing leaves yet", theme.warn),
         None if snapshot.on_air => Face { sign: "ON AIR", line: "closing".into(), rung, style: theme.on_air, strong: true },
         None if snapshot.muted => quiet("MUTED", &format!("{} unmutes", key_name(Context::Main, Action::Mute)), theme.warn),
