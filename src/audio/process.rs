@@ -176,7 +176,8 @@ impl Chain {
     /// The second half, in place: noise goes, the level is evened, nothing clips. `speaks`: somebody does, or has within a tenth of
     /// a second ([`crate::audio::vad::Vad::is_voice`]).
     pub fn finish(&mut self, frame: &mut Frame, speaks: bool) {
-        self.floor.push(frame, speaks);
+        // What is left of an echo is no noise.
+        self.floor.push(frame, speaks || self.far_speaks);
         self.watch_floor();
         let wanted = match self.wanted.noise {
             When::Auto => self.noisy,

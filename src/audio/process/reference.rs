@@ -24,9 +24,12 @@ const SPARE_AT_FIRST: f64 = 480.0;
 const SPARE: f64 = 192.0;
 const LOOKED_AT: u32 = 100;
 const MISSES: usize = 3;
-/// A lead below this is not safe; so much more is worth a jump.
+/// A lead below this is not safe; so much more is worth a jump. For there must have been room for it for a second, and for so many times as long
+/// whenever it was too much: each jump is a new room to the canceller, and a machine that is busy now and then would make one each second.
 const SAFE: f64 = 384.0;
 const WORTH: f64 = 96.0;
+const PATIENCE_GROWS: u32 = 4;
+const PATIENCE_MAX: u32 = 64;
 /// The loudspeaker's side is not late any more, but stands still.
 const STANDS_STILL: f64 = -4_800.0;
 /// An error of 4 ms is no matter; what is beyond goes within 4 s.
@@ -48,6 +51,7 @@ pub struct Reference {
     read: Option<f64>,
     lead: Option<f64>,
     spares: Spares,
+    room: Room,
     /// How the error grows, where nothing is done about it: the two cards' drift. And what has been done, samples.
     trend: Trend,
     followed: f64,
@@ -63,6 +67,7 @@ impl Default for Reference {
             read: None,
             lead: None,
             spares: Spares::default(),
+            room: Room::default(),
             trend: Trend::default(),
             followed: 0.0,
             astray: 0,
@@ -112,10 +117,8 @@ impl Reference {
         let least = std::mem::take(&mut self.spares).most_of_the_time();
         let (mean, _) = self.trend.line();
         let lead = self.lead.unwrap_or_default() - (mean - self.followed);
-        if least >= 0.0 && !(lead < SAFE && least > SPARE + WORTH) {
-            return 0.0;
-        }
-        let better = (lead + least - SPARE).clamp(-LEAD_MAX, LEAD_MAX).floor();
+        let Some(room) = self.room.push(least, lead < SAFE) else { return 0.0 };
+        let better = (lead + room - SPARE).clamp(-LEAD_MAX, LEAD_MAX).floor();
         self.lead = Some(better);
         (self.trend, self.followed) = (Trend::default(), 0.0);
         (better - lead).floor()
@@ -163,6 +166,40 @@ impl Reference {
             let (bend, rise) = (2.0 * before - 5.0 * this + 4.0 * next - after, 3.0 * (this - next) + after - before);
             this + 0.5 * t * (next - before + t * (bend + t * rise))
         })
+    }
+}
+
+/// Seconds in a row in which there was room for more lead, and how much at least, samples; and how many of them it takes.
+#[derive(Debug)]
+struct Room {
+    seconds: u32,
+    least: f64,
+    patience: u32,
+}
+
+impl Default for Room {
+    fn default() -> Self {
+        Self { seconds: 0, least: f64::INFINITY, patience: 1 }
+    }
+}
+
+impl Room {
+    /// A second's `least` beyond what was read, and whether more lead `is_wanted`. The room there is, or lacks (below 0), where it is time
+    /// to read from another place.
+    fn push(&mut self, least: f64, is_wanted: bool) -> Option<f64> {
+        let has_room = is_wanted && least > SPARE + WORTH;
+        if least >= 0.0 && !has_room {
+            (self.seconds, self.least) = (0, f64::INFINITY);
+            return None;
+        }
+        (self.seconds, self.least) = (self.seconds + 1, self.least.min(least));
+        if has_room && self.seconds < self.patience {
+            return None;
+        }
+        let patience = if has_room { self.patience } else { (PATIENCE_GROWS * self.patience).min(PATIENCE_MAX) };
+        let room = self.least;
+        *self = Self { patience, ..Self::default() };
+        Some(room)
     }
 }
 
@@ -285,6 +322,44 @@ mod tests {
                 assert!(least >= 0.0 && most < 1_600.0, "told {wrong} ms late, seed {seed}: {least:.0} to {most:.0} samples ahead");
                 assert!(most - least < 300.0, "told {wrong} ms late, seed {seed}: {least:.0} to {most:.0} samples ahead");
                 assert!(missed < 40, "told {wrong} ms late, seed {seed}: {missed} frames were not there");
+            }
+        }
+    }
+
+    /// A minute of a machine that is busy in some seconds: the loudspeaker's side, 16 ms ahead of what the microphone hears, comes late then, by
+    /// up to `late_ms` in one frame of ten. How often another place was read from, after the first five seconds, and how many frames were missed.
+    fn moves_when_busy(late_ms: f64, seed: u64) -> (usize, usize) {
+        let mut dice = dice(seed);
+        let (mut reference, start) = (Reference::default(), Instant::now());
+        let at = |samples: f64| start + Duration::from_secs_f64((samples / 48.0 + 100.0) / 1e3);
+        let (mut before, mut moves, mut missed, mut pushed, mut busy) = (None, 0, 0, 0.0, false);
+        for n in 0..6_000u64 {
+            let heard = 480.0 * n as f64;
+            if n % 100 == 0 {
+                busy = dice() < 0.4;
+            }
+            let late = if busy && dice() < 0.1 { late_ms * dice() * 48.0 } else { 0.0 };
+            while pushed + late < heard + 480.0 + 768.0 {
+                reference.push(&std::array::from_fn(|k| (pushed as f32 + k as f32) / 1e7), at(pushed));
+                pushed += 480.0;
+            }
+            let Some(read) = reference.take(at(heard)) else {
+                missed += usize::from(n >= 500);
+                continue;
+            };
+            let ahead = f64::from(read[0]) * 1e7 - heard;
+            moves += usize::from(n >= 500 && before.is_some_and(|before: f64| (ahead - before).abs() > 30.0));
+            before = Some(ahead);
+        }
+        (moves, missed)
+    }
+
+    #[test]
+    fn a_machine_that_is_busy_now_and_then_does_not_make_another_room_each_second() {
+        for late in [5.0, 8.0, 16.0, 25.0] {
+            for seed in 1..=8 {
+                let (moves, missed) = moves_when_busy(late, seed);
+                assert!(moves <= 4 && missed < 40, "{late} ms late, seed {seed}: {moves} moves, {missed} frames were not there");
             }
         }
     }
