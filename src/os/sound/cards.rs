@@ -1,5 +1,6 @@
 //! Sound cards through cpal. Every call here may block for seconds; streams call back on cpal's threads.
 
+mod connect;
 mod convert;
 mod format;
 
@@ -9,11 +10,14 @@ use std::time::Duration;
 use cpal::traits::{DeviceTrait, HostTrait, StreamTrait};
 use cpal::{Device, DeviceId, ErrorKind, HostId};
 
+use self::connect::connect;
 use super::{Backend, Channels, DeviceEntry, Direction, Failure, Health, MakeInput, MakeOutput, OpenError, Opened, Stream, StreamFormat};
 use crate::os::virtual_sound;
 
 /// What the user means by "whatever the system uses".
 const DEFAULT: &str = "default";
+/// The host of PulseAudio's servers, and of PipeWire's that stand in for them.
+const PULSE: &str = "pulseaudio";
 /// Longest wait inside cpal for a stream to be made; also how often ALSA's thread looks whether its card still lives.
 const PATIENCE: Duration = Duration::from_secs(2);
 /// ALSA plugins that convert or drop sound and are no devices to choose; they still open when named by their card.
@@ -48,15 +52,15 @@ impl Sound {
         if let Some(host) = self.cached().clone() {
             return Ok(host);
         }
-        let host = Arc::new(match self.wanted {
+        let host = match self.wanted {
             Some(id) => connect(id)?,
             // JACK starts a server when it is merely asked: only by name.
             None => cpal::available_hosts()
                 .into_iter()
                 .filter(|id| id.to_string() != "jack")
-                .find_map(|id| cpal::host_from_id(id).ok())
+                .find_map(|id| connect(id).ok())
                 .ok_or_else(|| OpenError::HostDown("of this machine".into()))?,
-        });
+        };
         *self.cached() = Some(host.clone());
         Ok(host)
     }
@@ -82,7 +86,7 @@ impl Sound {
         }
         let not_found = || OpenError::NotFound { direction, name: spec.into() };
         if let Ok(id) = spec.parse::<DeviceId>() {
-            let host = if id.host() == host.id() { host } else { Arc::new(connect(id.host())?) };
+            let host = if id.host() == host.id() { host } else { connect(id.host())? };
             let default = || default_device(&host, direction).filter(|device| id_of(device) == spec);
             return host.device_by_id(&id).or_else(default).ok_or_else(not_found);
         }
@@ -155,7 +159,7 @@ impl Backend for Sound {
             if self.wanted.is_none() && id.to_string() == "jack" {
                 continue;
             }
-            if let Ok(host) = cpal::host_from_id(*id) {
+            if let Ok(host) = connect(*id) {
                 list_host(*id, &host, &mut entries);
             }
         }
@@ -198,13 +202,6 @@ impl Backend for Sound {
 /// What a callback sees: the chosen channels are one.
 fn heard_as(config: &cpal::StreamConfig, chosen: &Channels) -> StreamFormat {
     StreamFormat { rate: config.sample_rate, channels: if chosen.are_all() { config.channels } else { 1 } }
-}
-
-fn connect(id: HostId) -> Result<cpal::Host, OpenError> {
-    cpal::host_from_id(id).map_err(|error| {
-        tracing::info!("host {id}: {error}");
-        OpenError::HostDown(id.to_string())
-    })
 }
 
 fn default_device(host: &cpal::Host, direction: Direction) -> Option<Device> {

@@ -36,6 +36,8 @@ pub enum OpenError {
     },
     /// The audio host is built in, but its server does not run.
     HostDown(String),
+    /// The audio host's server runs, and lets this program not in.
+    HostRefuses(String),
     /// No such host in this program.
     UnknownHost {
         name: String,
@@ -102,6 +104,10 @@ impl fmt::Display for OpenError {
             Self::HostDown(host) => {
                 write!(f, "The sound system {host} does not answer: start its server, or choose another with --host.")
             }
+            Self::HostRefuses(host) => write!(
+                f,
+                "The sound system {host} does not let this program in: give it the server's cookie (PULSE_COOKIE=FILE), or choose another with --host."
+            ),
             Self::UnknownHost { name, known } => write!(f, "There is no sound system \"{name}\" in this program: it has {known}."),
             Self::NotAWav { path, why } => {
                 write!(f, "{} is not a WAV file that can be played ({why}): give another, or convert it.", path.display())
