@@ -17,17 +17,19 @@ use crate::engine::doctor::Patient;
 use crate::engine::{Command, Engine, Settings, Trust, control};
 use crate::os::signals::Signals;
 use crate::os::sound::{Backend, Sound};
-use crate::os::{files, socket, stderr};
+use crate::os::{files, socket, sound, stderr};
 use crate::session::KnownPeers;
 use crate::ui::plain::{Measurement, Mode, Output};
 use crate::ui::{self, Link, UiOptions};
 use crate::wire::sdp;
 
-/// Runs the program as its command line says. A failure without an error has said all that there is to say.
+/// Runs the program as its command line says: before any other thread is begun. A failure without an error has said all that there is to say.
 ///
 /// # Errors
 /// One clear sentence for the user, to be printed after the screen is gone.
 pub fn run() -> anyhow::Result<ExitCode> {
+    // SAFETY: nothing ran before this, and nothing has begun a thread.
+    unsafe { sound::prepare() };
     let invocation = match cli::parse(std::env::args_os(), Config::load) {
         Ok(invocation) => invocation,
         Err(Refusal::Usage(usage)) => usage.exit(),

@@ -50,6 +50,7 @@ const CORNERS: &[(&str, &[&str])] = &[
     ("bip39",            &["session/words"]),
     ("ogg",              &["os/ogg", "engine/disk"]),
     ("cpal",             &["os"]),
+    ("pulseaudio",       &["os/sound/cards"]),
     ("socket2",          &["os"]),
     ("ratatui",          &["ui"]),
     ("crossterm",        &["ui"]),

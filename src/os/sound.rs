@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
-pub use cards::{Sound, hosts};
+pub use cards::{Sound, hosts, prepare};
 pub use channels::Channels;
 pub use error::{Failure, OpenError};
 

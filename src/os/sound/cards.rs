@@ -2,6 +2,8 @@
 
 mod connect;
 mod convert;
+#[cfg(any(target_os = "linux", target_os = "dragonfly", target_os = "freebsd", target_os = "netbsd"))]
+mod cookie;
 mod format;
 
 use std::sync::{Arc, Mutex, PoisonError};
@@ -27,6 +29,18 @@ const PLUGINS: [&str; 9] = ["null", "lavrate", "samplerate", "speexrate", "speex
 #[must_use]
 pub fn hosts() -> Vec<String> {
     cpal::ALL_HOSTS.iter().map(ToString::to_string).collect()
+}
+
+/// What the program does for its sound before all else.
+///
+/// # Safety
+/// No other thread runs yet: a variable of the environment is set.
+pub unsafe fn prepare() {
+    // SAFETY: this function's own condition.
+    #[cfg(any(target_os = "linux", target_os = "dragonfly", target_os = "freebsd", target_os = "netbsd"))]
+    unsafe {
+        cookie::find();
+    }
 }
 
 /// The real devices of one audio host, and the virtual ones of every host.
