@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use super::process::Voicetui;
 use super::pulse::Pulse;
+use super::signal::{read_wav, tone_ms};
 
 fn is_device(event: &Value, direction: &str, status: &str) -> bool {
     event["event"] == "device" && event["direction"] == direction && event["status"] == status
@@ -103,4 +104,42 @@ fn the_better_loudspeaker_is_taken_when_it_is_plugged_in_and_left_when_it_is_pul
     a.wait("the order as it is told", orders);
     a.quit();
     b.quit();
+}
+
+/// A call whose microphone was named, pulled out while the system's default one hears a tone: how long the peer heard it, in
+/// milliseconds. `keyed`: how the microphone is on air.
+fn heard_of_another_room(keyed: &str) -> Option<usize> {
+    let (here, there) = (tempfile::tempdir().expect("a directory"), tempfile::tempdir().expect("a directory"));
+    let card = Pulse::start(here.path())?;
+    let (module, heard) = (card.plug("usbmic"), there.path().join("heard.wav"));
+    let output = format!("wav:{}", heard.display());
+    // Its own sounds are tones too.
+    let words = ["--input", "silence", "--output", &output, "--auto-answer", "all", "--earcons", "off"];
+    let b = Voicetui::start(there.path(), &words, &[]);
+    let address = format!("127.0.0.1:{}", b.port);
+    let words = ["--host", "pulseaudio", "--input", "pulseaudio:usbmic.monitor", "--output", "null", &address];
+    let mut a = Voicetui::start(here.path(), &words, &card.env());
+    let id = "pulseaudio:usbmic.monitor";
+    a.wait("the chosen microphone", |event| is_device(event, "input", "open") && event["id"] == id);
+    a.wait_peer("answer", |peer| peer["state"] == "live");
+    a.say(keyed);
+    a.wait("word of being on air", |event| event["event"] == "on_air" && event["on"] == true);
+    // Noticed is only what a look has seen while it ran.
+    wait_reports(&a, 6);
+    let _tone = card.sound_on();
+    card.unplug(&module);
+    a.wait("a lost microphone", |event| is_device(event, "input", "lost"));
+    a.wait("another microphone", |event| is_device(event, "input", "open") && event["id"] == "pulseaudio:mouth.monitor");
+    a.quit();
+    b.wait("the hang-up", |event| event["event"] == "state" && event["state"] == "hung up");
+    b.quit();
+    Some(tone_ms(&read_wav(&heard)))
+}
+
+#[test]
+fn a_microphone_that_is_pulled_out_puts_no_other_on_air() {
+    for keyed in ["open on", "talk on"] {
+        let Some(heard) = heard_of_another_room(keyed) else { return };
+        assert_eq!(heard, 0, "ms of another microphone, with `{keyed}`");
+    }
 }

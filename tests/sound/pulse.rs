@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use super::process::{Kept, needs};
-use super::signal::{from_s16, to_s16};
+use super::signal::{from_s16, to_s16, tone_ms};
 
 /// One daemon: sink `mouth` feeds the default source, sink `ear` is the default sink.
 pub struct Pulse {
@@ -63,8 +63,13 @@ impl Pulse {
 
     /// Plugs a loudspeaker in; what [`Pulse::unplug`] takes to pull it out.
     pub fn plug(&self, name: &str) -> String {
-        let sink = format!("sink_name={name}");
-        let words = ["load-module", "module-null-sink", &sink, "rate=48000", "channels=1"];
+        self.plug_with(name, 1, "channel_map=mono")
+    }
+
+    /// One with so many channels, called as `map` says.
+    pub fn plug_with(&self, name: &str, channels: usize, map: &str) -> String {
+        let (sink, channels) = (format!("sink_name={name}"), format!("channels={channels}"));
+        let words = ["load-module", "module-null-sink", &sink, "rate=48000", &channels, map];
         let output = Command::new("pactl").args(words).envs(self.env()).output().expect("pactl runs");
         assert!(output.status.success(), "pactl does not load a sink");
         String::from_utf8_lossy(&output.stdout).trim().to_owned()
@@ -82,6 +87,26 @@ impl Pulse {
     fn pactl(&self, words: &[&str]) -> bool {
         let status = Command::new("pactl").args(words).envs(self.env()).stdout(Stdio::null()).stderr(Stdio::null()).status();
         status.is_ok_and(|status| status.success())
+    }
+
+    /// A tone of 1 kHz at -12 dBFS into the microphone; returns once that hears it. It ends with what is returned.
+    pub fn sound_on(&self) -> Kept {
+        let mut child = Command::new("pacat")
+            .args(["--playback", "--raw", "--device=mouth", "--format=s16le", "--rate=48000", "--channels=1", "--latency-msec=20"])
+            .envs(self.env())
+            .stdin(Stdio::piped())
+            .spawn()
+            .expect("pacat starts");
+        let mut input = child.stdin.take().expect("its input");
+        let second: Vec<f32> = (0..48_000).map(|n| 0.25 * (n as f32 * std::f32::consts::TAU / 48.0).sin()).collect();
+        std::thread::spawn(move || while input.write_all(&to_s16(&second)).is_ok() {});
+        let (tone, ear) = (Kept(child), self.listen_at("mouth.monitor"));
+        let deadline = Instant::now() + Duration::from_secs(10);
+        while tone_ms(&ear.heard()) < 300 {
+            assert!(Instant::now() < deadline, "the microphone hears no tone");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        tone
     }
 
     /// Says `samples` (48 kHz mono) into the microphone, in real time; returns when all is said.
@@ -102,12 +127,19 @@ impl Pulse {
 
     /// Records the loudspeaker from now on.
     pub fn listen(&self) -> Ear {
-        let mut child = Command::new("parec")
-            .args(["--raw", "--device=ear.monitor", "--format=s16le", "--rate=48000", "--channels=1", "--latency-msec=20"])
-            .envs(self.env())
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect("parec starts");
+        self.listen_at("ear.monitor")
+    }
+
+    /// Records any source from now on.
+    pub fn listen_at(&self, source: &str) -> Ear {
+        let device = format!("--device={source}");
+        self.listen_to(&[&device, "--latency-msec=20"], &["--raw", "--format=s16le", "--rate=48000", "--channels=1"])
+    }
+
+    /// The same, as parec takes it.
+    pub fn listen_to(&self, source: &[&str], format: &[&str]) -> Ear {
+        let mut child =
+            Command::new("parec").args(source).args(format).envs(self.env()).stdout(Stdio::piped()).spawn().expect("parec starts");
         let mut output = child.stdout.take().expect("its output");
         let bytes = Arc::new(Mutex::new(Vec::new()));
         let shared = Arc::clone(&bytes);

@@ -68,6 +68,17 @@ pub fn heard_share(reference: &[f32], heard: &[f32]) -> (f64, f64) {
     (share, lags.get(lags.len() / 2).copied().unwrap_or(f64::NAN))
 }
 
+/// For how many milliseconds a tone of 1 kHz sounds in `heard`, louder than -46 dBFS.
+pub fn tone_ms(heard: &[f32]) -> usize {
+    // Over 10 ms: ten whole turns of it.
+    let level = |block: &[f32]| {
+        let turn = |n: usize| n as f32 * std::f32::consts::TAU / 48.0;
+        let (re, im) = block.iter().enumerate().fold((0.0, 0.0), |(re, im), (n, s)| (re + s * turn(n).cos(), im + s * turn(n).sin()));
+        2.0 * f32::hypot(re, im) / block.len() as f32
+    };
+    10 * heard.chunks_exact(RATE / 100).filter(|block| level(block) > 0.005).count()
+}
+
 /// Raw S16LE, as sound servers' command-line tools take and give it.
 pub fn to_s16(samples: &[f32]) -> Vec<u8> {
     samples.iter().flat_map(|s| ((s * 32_767.0) as i16).to_le_bytes()).collect()

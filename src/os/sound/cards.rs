@@ -1,10 +1,12 @@
-//! Sound cards through cpal. Every call here may block for seconds; streams call back on cpal's threads.
+//! Sound cards through cpal, or PulseAudio itself. Every call here may block for seconds; streams call back on threads of theirs.
 
 mod connect;
 mod convert;
 #[cfg(any(target_os = "linux", target_os = "dragonfly", target_os = "freebsd", target_os = "netbsd"))]
 mod cookie;
 mod format;
+#[cfg(any(target_os = "linux", target_os = "dragonfly", target_os = "freebsd", target_os = "netbsd"))]
+mod pulse;
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -130,16 +132,27 @@ impl Sound {
     }
 }
 
-/// Makes a stream of one exact configuration.
-type Build<'a> =
-    dyn FnMut(&Device, cpal::StreamConfig, cpal::SampleFormat, &Channels, Arc<Health>) -> Result<cpal::Stream, cpal::Error> + 'a;
+/// A stream that runs until it is dropped, and the frames of its blocks, if they are known.
+struct Playing {
+    stream: Box<dyn Send>,
+    block: Option<u32>,
+}
+
+/// Makes a stream of one exact configuration, and starts it.
+type Build<'a> = dyn FnMut(&Device, cpal::StreamConfig, cpal::SampleFormat, &Channels, Arc<Health>) -> Result<Playing, cpal::Error> + 'a;
+
+fn play(stream: cpal::Stream) -> Result<Playing, cpal::Error> {
+    stream.play()?;
+    let block = stream.buffer_size().ok().filter(|block| *block > 0);
+    Ok(Playing { stream: Box::new(stream), block })
+}
 
 fn open_device(device: &Device, spec: &str, direction: Direction, chosen: &Channels, build: &mut Build<'_>) -> Result<Stream, OpenError> {
     let name = if spec == DEFAULT { name_of(device) } else { format!("{} ({spec})", name_of(device)) };
     let fail = |error: &cpal::Error| explain(error, direction, if Channels::split(spec).0 == DEFAULT { DEFAULT } else { &name });
     let unsupported = |why: String| OpenError::Unsupported { direction, name: name.clone(), why };
     let channels = chosen.needed();
-    let choice = format::choose(device, direction, channels).map_err(|why| match why {
+    let choice = format::choose(device, direction, chosen).map_err(|why| match why {
         format::Refusal::Nothing => unsupported("it has none at all".into()),
         format::Refusal::Channels(most) => unsupported(format!("channel {channels} was chosen, and it has {most}")),
         format::Refusal::Error(error) => fail(&error),
@@ -148,13 +161,11 @@ fn open_device(device: &Device, spec: &str, direction: Direction, chosen: &Chann
     for attempt in choice.attempts() {
         let health = Arc::new(Health::default());
         let config = cpal::StreamConfig { channels: choice.format.channels, sample_rate: choice.format.rate, buffer_size: attempt };
-        let stream = build(device, config, choice.sample, chosen, health.clone()).and_then(|stream| stream.play().map(|()| stream));
-        match stream {
-            Ok(stream) => {
-                let block = stream.buffer_size().ok().filter(|block| *block > 0);
+        match build(device, config, choice.sample, chosen, health.clone()) {
+            Ok(Playing { stream, block }) => {
                 let opened =
                     Opened { name, id: id_of(device), format: choice.format, block, remark: choice.remark(attempt, block, direction) };
-                return Ok(Stream::new(opened, health, Box::new(stream)));
+                return Ok(Stream::new(opened, health, stream));
             }
             // A smaller or larger block cannot help against these.
             Err(error) if matches!(error.kind(), ErrorKind::DeviceBusy | ErrorKind::PermissionDenied | ErrorKind::HostUnavailable) => {
@@ -195,7 +206,13 @@ impl Backend for Sound {
             return stream;
         }
         self.open(spec, Direction::Input, &mut |device, config, sample, chosen, health| {
-            convert::build_input(device, config, sample, chosen, make(heard_as(&config, chosen)), health)
+            let callback = make(heard_as(&config, chosen));
+            #[cfg(any(target_os = "linux", target_os = "dragonfly", target_os = "freebsd", target_os = "netbsd"))]
+            if pulse::is_its(device) {
+                let callback = convert::of_chosen(config.channels, chosen, callback);
+                return pulse::play_input(device, config, Channels::split(spec).0 != DEFAULT, callback, health);
+            }
+            convert::build_input(device, config, sample, chosen, callback, health).and_then(play)
         })
     }
 
@@ -204,7 +221,12 @@ impl Backend for Sound {
             return stream;
         }
         self.open(spec, Direction::Output, &mut |device, config, sample, chosen, health| {
-            convert::build_output(device, config, sample, chosen, make(heard_as(&config, chosen)), health)
+            let callback = make(heard_as(&config, chosen));
+            #[cfg(any(target_os = "linux", target_os = "dragonfly", target_os = "freebsd", target_os = "netbsd"))]
+            if pulse::is_its(device) && !chosen.are_all() {
+                return pulse::play_output(device, config, convert::on_chosen(config.channels, chosen, callback), health);
+            }
+            convert::build_output(device, config, sample, chosen, callback, health).and_then(play)
         })
     }
 

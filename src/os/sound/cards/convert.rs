@@ -24,7 +24,7 @@ pub(super) fn build_input(
     callback: InputCallback,
     health: Arc<Health>,
 ) -> Result<Stream, Error> {
-    let callback = if chosen.are_all() { callback } else { gathered(usize::from(config.channels), chosen.clone(), callback) };
+    let callback = of_chosen(config.channels, chosen, callback);
     match format {
         SampleFormat::I8 => input::<i8>(device, config, callback, health),
         SampleFormat::I16 => input::<i16>(device, config, callback, health),
@@ -50,7 +50,7 @@ pub(super) fn build_output(
     callback: OutputCallback,
     health: Arc<Health>,
 ) -> Result<Stream, Error> {
-    let callback = if chosen.are_all() { callback } else { spread(usize::from(config.channels), chosen.clone(), callback) };
+    let callback = on_chosen(config.channels, chosen, callback);
     match format {
         SampleFormat::I8 => output::<i8>(device, config, callback, health),
         SampleFormat::I16 => output::<i16>(device, config, callback, health),
@@ -68,17 +68,27 @@ pub(super) fn build_output(
     }
 }
 
+/// What the chosen channels say reaches `callback`, as mono; with none chosen, all that there are.
+pub(super) fn of_chosen(channels: u16, chosen: &Channels, callback: InputCallback) -> InputCallback {
+    if chosen.are_all() { callback } else { gathered(usize::from(channels), chosen.clone(), callback) }
+}
+
 /// Gives `callback` the mean of the chosen channels alone: mono.
 fn gathered(channels: usize, chosen: Channels, mut callback: InputCallback) -> InputCallback {
     let mut mono = vec![0f32; PIECE_FRAMES];
     Box::new(move |samples, time| {
         let frames = samples.len() / channels;
-        // No piece is longer, see `input`.
+        // No piece is longer, see `Intake`.
         for (to, frame) in mono.iter_mut().zip(samples.chunks_exact(channels)) {
             *to = chosen.gather(frame);
         }
         callback(&mono[..frames.min(PIECE_FRAMES)], time);
     })
+}
+
+/// What `callback` says, as mono, reaches the chosen channels; with none chosen, all that there are.
+pub(super) fn on_chosen(channels: u16, chosen: &Channels, callback: OutputCallback) -> OutputCallback {
+    if chosen.are_all() { callback } else { spread(usize::from(channels), chosen.clone(), callback) }
 }
 
 /// Puts the mono that `callback` fills on the chosen channels alone.
@@ -93,60 +103,97 @@ fn spread(channels: usize, chosen: Channels, mut callback: OutputCallback) -> Ou
     })
 }
 
-fn input<T: SizedSample>(device: &Device, config: StreamConfig, mut callback: InputCallback, health: Arc<Health>) -> Result<Stream, Error>
-where
-    f32: FromSample<T>,
-{
-    let channels = usize::from(config.channels);
-    let mut scratch = vec![0f32; PIECE_FRAMES * channels];
-    let errors = health.clone();
-    let data = move |samples: &[T], info: &cpal::InputCallbackInfo| {
-        health.beat();
+/// What a stream's thread does with the blocks of a microphone: makes floats of them, in pieces, each with its time.
+pub(super) struct Intake {
+    channels: usize,
+    rate: u32,
+    scratch: Vec<f32>,
+    callback: InputCallback,
+    health: Arc<Health>,
+}
+
+impl Intake {
+    pub(super) fn new(channels: u16, rate: u32, callback: InputCallback, health: Arc<Health>) -> Self {
+        let channels = usize::from(channels.max(1));
+        Self { channels, rate, scratch: vec![0f32; PIECE_FRAMES * channels], callback, health }
+    }
+
+    /// `delay`: how old the first of the interleaved `samples` is.
+    pub(super) fn take<T: Copy>(&mut self, samples: &[T], delay: Duration, heard: impl Fn(T) -> f32) {
+        self.health.beat();
         let now = Instant::now();
-        let stamp = info.timestamp();
         // No sample of the block can be younger than the block is long, whatever the driver says.
-        let block = frames(samples.len() / channels, config.sample_rate);
-        let delay = stamp.callback.saturating_duration_since(stamp.capture).clamp(block.min(DELAY_MAX), DELAY_MAX);
-        let mut at = now.checked_sub(delay).unwrap_or(now);
+        let block = frames(samples.len() / self.channels, self.rate);
+        let mut at = now.checked_sub(delay.clamp(block.min(DELAY_MAX), DELAY_MAX)).unwrap_or(now);
         let mut sounded = false;
-        for piece in samples.chunks(scratch.len()) {
-            for (to, from) in scratch.iter_mut().zip(piece) {
+        for piece in samples.chunks(self.scratch.len()) {
+            for (to, from) in self.scratch.iter_mut().zip(piece) {
                 *to = heard(*from);
                 sounded |= *to != 0.0;
             }
-            callback(&scratch[..piece.len()], BlockTime { now, at });
-            at += frames(piece.len() / channels, config.sample_rate);
+            (self.callback)(&self.scratch[..piece.len()], BlockTime { now, at });
+            at += frames(piece.len() / self.channels, self.rate);
         }
-        health.carry(samples.len() / channels, sounded);
+        self.health.carry(samples.len() / self.channels, sounded);
+    }
+}
+
+fn input<T: SizedSample>(device: &Device, config: StreamConfig, callback: InputCallback, health: Arc<Health>) -> Result<Stream, Error>
+where
+    f32: FromSample<T>,
+{
+    let mut intake = Intake::new(config.channels, config.sample_rate, callback, health.clone());
+    let data = move |samples: &[T], info: &cpal::InputCallbackInfo| {
+        let stamp = info.timestamp();
+        intake.take(samples, stamp.callback.saturating_duration_since(stamp.capture), heard);
     };
-    device.build_input_stream(config, data, move |error| note_error(&errors, &error), Some(PATIENCE))
+    device.build_input_stream(config, data, move |error| note_error(&health, &error), Some(PATIENCE))
+}
+
+/// What a stream's thread does with the blocks of a loudspeaker: has them filled with floats, in pieces, each for its time.
+pub(super) struct Outlet {
+    channels: usize,
+    rate: u32,
+    scratch: Vec<f32>,
+    callback: OutputCallback,
+    health: Arc<Health>,
+}
+
+impl Outlet {
+    pub(super) fn new(channels: u16, rate: u32, callback: OutputCallback, health: Arc<Health>) -> Self {
+        let channels = usize::from(channels.max(1));
+        Self { channels, rate, scratch: vec![0f32; PIECE_FRAMES * channels], callback, health }
+    }
+
+    /// `delay`: until the first of the interleaved `samples` is heard.
+    pub(super) fn fill<T>(&mut self, samples: &mut [T], delay: Duration, played: impl Fn(f32) -> T) {
+        self.health.beat();
+        let now = Instant::now();
+        let mut at = now + delay.min(DELAY_MAX);
+        for piece in samples.chunks_mut(self.scratch.len()) {
+            let block = &mut self.scratch[..piece.len()];
+            (self.callback)(block, BlockTime { now, at });
+            for (to, from) in piece.iter_mut().zip(block) {
+                *to = played(*from);
+            }
+            at += frames(piece.len() / self.channels, self.rate);
+        }
+        self.health.carry(samples.len() / self.channels, true);
+    }
 }
 
 fn output<T: SizedSample + FromSample<f32>>(
     device: &Device,
     config: StreamConfig,
-    mut callback: OutputCallback,
+    callback: OutputCallback,
     health: Arc<Health>,
 ) -> Result<Stream, Error> {
-    let channels = usize::from(config.channels);
-    let mut scratch = vec![0f32; PIECE_FRAMES * channels];
-    let errors = health.clone();
+    let mut outlet = Outlet::new(config.channels, config.sample_rate, callback, health.clone());
     let data = move |samples: &mut [T], info: &cpal::OutputCallbackInfo| {
-        health.beat();
-        let now = Instant::now();
         let stamp = info.timestamp();
-        let mut at = now + stamp.playback.saturating_duration_since(stamp.callback).min(DELAY_MAX);
-        for piece in samples.chunks_mut(scratch.len()) {
-            let block = &mut scratch[..piece.len()];
-            callback(block, BlockTime { now, at });
-            for (to, from) in piece.iter_mut().zip(block) {
-                *to = played(*from);
-            }
-            at += frames(piece.len() / channels, config.sample_rate);
-        }
-        health.carry(samples.len() / channels, true);
+        outlet.fill(samples, stamp.playback.saturating_duration_since(stamp.callback), played);
     };
-    device.build_output_stream(config, data, move |error| note_error(&errors, &error), Some(PATIENCE))
+    device.build_output_stream(config, data, move |error| note_error(&health, &error), Some(PATIENCE))
 }
 
 fn heard<T>(sample: T) -> f32

@@ -3,9 +3,10 @@
 use std::cmp::Reverse;
 
 use cpal::traits::DeviceTrait;
-use cpal::{BufferSize, Device, HostId, SampleFormat, SupportedBufferSize, SupportedStreamConfigRange};
+use cpal::{BufferSize, Device, SampleFormat, SupportedBufferSize, SupportedStreamConfigRange};
 
-use super::super::{Direction, StreamFormat};
+use super::super::{Channels, Direction, StreamFormat};
+use super::PULSE;
 use crate::audio::resample::{RATE_MAX, RATE_MIN};
 use crate::units::SAMPLE_RATE;
 
@@ -59,22 +60,38 @@ impl Choice {
     }
 }
 
-/// The best of what `device` offers with at least so many channels.
-pub(super) fn choose(device: &Device, direction: Direction, channels: u16) -> Result<Choice, Refusal> {
+/// The best of what `device` offers that has the `chosen` channels.
+pub(super) fn choose(device: &Device, direction: Direction, chosen: &Channels) -> Result<Choice, Refusal> {
     let ranges: Vec<SupportedStreamConfigRange> = match direction {
         Direction::Input => device.supported_input_configs().map_err(Refusal::Error)?.collect(),
         Direction::Output => device.supported_output_configs().map_err(Refusal::Error)?.collect(),
     };
-    let pace = device.id().map_or(PACE, |id| wished_pace(id.host()));
+    let host = device.id().map(|id| id.host().to_string()).unwrap_or_default();
+    let (pace, needed) = (wished_pace(&host), chosen.needed());
+    // A number means nothing once a server has mixed the device's channels into fewer, or into more.
+    let own = if chosen.are_all() { None } else { own_channels(device, direction) };
+    if let Some(own) = own.filter(|own| host == PULSE && needed > *own) {
+        return Err(Refusal::Channels(own));
+    }
+    let as_it_is = own.filter(|own| *own >= needed).and_then(|own| best(&ranges, own, own, pace));
     let most = ranges.iter().map(SupportedStreamConfigRange::channels).filter(|channels| *channels <= CHANNELS_MAX).max();
-    best(&ranges, channels, pace).ok_or_else(|| most.map_or(Refusal::Nothing, Refusal::Channels))
+    as_it_is.or_else(|| best(&ranges, needed, CHANNELS_MAX, pace)).ok_or_else(|| most.map_or(Refusal::Nothing, Refusal::Channels))
 }
 
-/// `channels`: no fewer will do.
-fn best(ranges: &[SupportedStreamConfigRange], channels: u16, pace: u32) -> Option<Choice> {
+/// Channels that the device has by itself.
+fn own_channels(device: &Device, direction: Direction) -> Option<u16> {
+    let config = match direction {
+        Direction::Input => device.default_input_config(),
+        Direction::Output => device.default_output_config(),
+    };
+    config.ok().map(|config| config.channels())
+}
+
+/// With `fewest` to `most` channels.
+fn best(ranges: &[SupportedStreamConfigRange], fewest: u16, most: u16, pace: u32) -> Option<Choice> {
     ranges
         .iter()
-        .filter(|range| (channels..=CHANNELS_MAX).contains(&range.channels()))
+        .filter(|range| (fewest..=most).contains(&range.channels()))
         .filter_map(|range| {
             let (low, high) = (range.min_sample_rate().max(RATE_MIN), range.max_sample_rate().min(RATE_MAX));
             let rate = (low <= high).then(|| SAMPLE_RATE.clamp(low, high))?;
@@ -94,8 +111,8 @@ fn best(ranges: &[SupportedStreamConfigRange], channels: u16, pace: u32) -> Opti
 
 /// Blocks a second to wish for. cpal lets a PulseAudio server hold two blocks, and cannot tell when those run out: with 5 ms a
 /// computer that is late by 10 ms tears a hole that nobody counts.
-fn wished_pace(host: HostId) -> u32 {
-    if host.to_string() == "pulseaudio" { 100 } else { PACE }
+fn wished_pace(host: &str) -> u32 {
+    if host == PULSE { 100 } else { PACE }
 }
 
 /// The blocks to ask for, smallest first: what is wished for, 10 ms, and what the device likes best.
@@ -147,8 +164,9 @@ mod tests {
     #[test]
     fn a_chosen_channel_is_there() {
         let ranges = [range(1, (48_000, 48_000), SampleFormat::F32), range(4, (44_100, 96_000), SampleFormat::I16)];
-        assert_eq!(best(&ranges, 3, PACE).map(|choice| choice.format.channels), Some(4));
-        assert!(best(&ranges, 5, PACE).is_none());
+        assert_eq!(best(&ranges, 3, CHANNELS_MAX, PACE).map(|choice| choice.format.channels), Some(4));
+        assert!(best(&ranges, 5, CHANNELS_MAX, PACE).is_none());
+        assert_eq!(best(&ranges, 4, 4, PACE).map(|choice| choice.format.channels), Some(4), "all of them, though fewer would do");
     }
 
     #[test]
@@ -160,19 +178,21 @@ mod tests {
                 range(1, (48_000, 48_000), SampleFormat::I16),
             ],
             1,
+            CHANNELS_MAX,
             PACE,
         );
         let choice = choice.expect("three formats");
         assert_eq!((choice.format, choice.sample), (StreamFormat { rate: 48_000, channels: 1 }, SampleFormat::I16));
         let choice =
-            best(&[range(2, (96_000, 192_000), SampleFormat::I32), range(1, (44_100, 44_100), SampleFormat::I16)], 1, PACE).expect("two");
+            best(&[range(2, (96_000, 192_000), SampleFormat::I32), range(1, (44_100, 44_100), SampleFormat::I16)], 1, CHANNELS_MAX, PACE)
+                .expect("two");
         assert_eq!(choice.format.rate, 44_100);
-        assert!(best(&[range(2, (48_000, 48_000), SampleFormat::DsdU8)], 1, PACE).is_none());
+        assert!(best(&[range(2, (48_000, 48_000), SampleFormat::DsdU8)], 1, CHANNELS_MAX, PACE).is_none());
     }
 
     #[test]
     fn five_milliseconds_are_asked_for_first() {
-        let choice = best(&[range(1, (44_100, 44_100), SampleFormat::I16)], 1, PACE).expect("one");
+        let choice = best(&[range(1, (44_100, 44_100), SampleFormat::I16)], 1, CHANNELS_MAX, PACE).expect("one");
         let sizes: Vec<BufferSize> = choice.attempts().collect();
         assert_eq!(sizes, [BufferSize::Fixed(220), BufferSize::Fixed(441), BufferSize::Default]);
         assert_eq!(choice.remark(sizes[0], Some(220), Direction::Input), None);
