@@ -4,8 +4,8 @@ mod cards;
 mod channels;
 mod error;
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, Ordering::Relaxed};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 pub use cards::{Sound, hosts, prepare};
@@ -94,11 +94,14 @@ pub type MakeOutput<'a> = &'a mut dyn FnMut(StreamFormat) -> OutputCallback;
 pub struct Health {
     blocks: AtomicU32,
     frames: AtomicU32,
+    gap_us: AtomicU32,
     sounded: AtomicBool,
     xruns: AtomicU32,
     failure: AtomicU8,
+    error: OnceLock<String>,
     rerouted: AtomicU32,
     realtime_denied: AtomicBool,
+    keep_ordinary: AtomicBool,
 }
 
 impl Health {
@@ -113,9 +116,10 @@ impl Health {
         self.blocks.load(Relaxed)
     }
 
-    /// What a card's callback carried: so many frames; `sounded`: one was not zero.
-    pub fn carry(&self, frames: usize, sounded: bool) {
+    /// What a card's callback carried: so many frames; `sounded`: one was not zero; `gap`: since the callback before it.
+    pub fn carry(&self, frames: usize, sounded: bool, gap: Duration) {
         self.frames.fetch_add(frames as u32, Relaxed);
+        self.gap_us.fetch_max(gap.as_micros().min(u128::from(u32::MAX)) as u32, Relaxed);
         if sounded {
             self.sounded.store(true, Relaxed);
         }
@@ -125,6 +129,12 @@ impl Health {
     #[must_use]
     pub fn frames(&self) -> u32 {
         self.frames.load(Relaxed)
+    }
+
+    /// The longest time between two callbacks of a card, of those that came since the last call; zero without any.
+    #[must_use]
+    pub fn take_gap(&self) -> Duration {
+        Duration::from_micros(u64::from(self.gap_us.swap(0, Relaxed)))
     }
 
     /// Whether anything but zeros came since the last call.
@@ -153,9 +163,9 @@ impl Health {
         self.rerouted.load(Relaxed)
     }
 
-    /// The stream's thread asked for real-time priority, and was refused.
-    pub fn deny_realtime(&self) {
-        self.realtime_denied.store(true, Relaxed);
+    /// The stream's thread asked for real-time priority: whether it was refused.
+    pub fn tell_realtime_denied(&self, denied: bool) {
+        self.realtime_denied.store(denied, Relaxed);
     }
 
     #[must_use]
@@ -163,9 +173,32 @@ impl Health {
         self.realtime_denied.load(Relaxed)
     }
 
+    /// The stream's thread is not to have real-time priority, whatever it may. To be said before it plays.
+    pub fn keep_ordinary(&self) {
+        self.keep_ordinary.store(true, Relaxed);
+    }
+
+    #[must_use]
+    pub fn is_kept_ordinary(&self) -> bool {
+        self.keep_ordinary.load(Relaxed)
+    }
+
     /// The stream is broken. The first reason stays: what follows it is its echo, thousands a second on some hosts.
     pub fn fail(&self, failure: Failure) {
-        let _ = self.failure.compare_exchange(0, failure as u8, Relaxed, Relaxed);
+        self.fail_with(failure, String::new);
+    }
+
+    /// The same, with the system's own words for it. They are asked for once, when nothing is played or heard any more: they may allocate.
+    pub fn fail_with(&self, failure: Failure, words: impl FnOnce() -> String) {
+        if self.failure.compare_exchange(0, failure as u8, Relaxed, Relaxed).is_ok() {
+            let _ = self.error.set(words());
+        }
+    }
+
+    /// The system's own words for the failure, if it has any.
+    #[must_use]
+    pub fn error(&self) -> Option<&str> {
+        self.error.get().map(String::as_str).filter(|words| !words.is_empty())
     }
 
     #[must_use]

@@ -16,7 +16,7 @@ use cpal::{Device, DeviceId, ErrorKind, HostId};
 
 use self::connect::connect;
 use super::{Backend, Channels, DeviceEntry, Direction, Failure, Health, MakeInput, MakeOutput, OpenError, Opened, Stream, StreamFormat};
-use crate::os::virtual_sound;
+use crate::os::{priority, virtual_sound};
 
 /// What the user means by "whatever the system uses".
 const DEFAULT: &str = "default";
@@ -141,7 +141,11 @@ struct Playing {
 /// Makes a stream of one exact configuration, and starts it.
 type Build<'a> = dyn FnMut(&Device, cpal::StreamConfig, cpal::SampleFormat, &Channels, Arc<Health>) -> Result<Playing, cpal::Error> + 'a;
 
-fn play(stream: cpal::Stream) -> Result<Playing, cpal::Error> {
+fn play(stream: cpal::Stream, device: &Device, health: &Health) -> Result<Playing, cpal::Error> {
+    // Only now its plugins are loaded.
+    if is_served(&id_of(device)) {
+        health.keep_ordinary();
+    }
     stream.play()?;
     let block = stream.buffer_size().ok().filter(|block| *block > 0);
     Ok(Playing { stream: Box::new(stream), block })
@@ -157,6 +161,7 @@ fn open_device(device: &Device, spec: &str, direction: Direction, chosen: &Chann
         format::Refusal::Channels(most) => unsupported(format!("channel {channels} was chosen, and it has {most}")),
         format::Refusal::Error(error) => fail(&error),
     })?;
+    priority::prepare();
     let mut last = None;
     for attempt in choice.attempts() {
         let health = Arc::new(Health::default());
@@ -175,6 +180,13 @@ fn open_device(device: &Device, spec: &str, direction: Direction, chosen: &Chann
         }
     }
     Err(last.map_or(OpenError::NoDevice(direction), |error| fail(&error)))
+}
+
+/// Whether ALSA may bring the sound to a sound server, or to another plugin: PulseAudio's spins at times, and would keep a processor
+/// from the server it waits for. A name of the card itself leads to none; of others only what is loaded tells.
+fn is_served(id: &str) -> bool {
+    let Some(name) = id.strip_prefix("alsa:") else { return false };
+    !["hw:", "plughw:"].iter().any(|card| name.starts_with(card)) && priority::has_loaded("libasound_module_pcm_")
 }
 
 impl Backend for Sound {
@@ -212,7 +224,7 @@ impl Backend for Sound {
                 let callback = convert::of_chosen(config.channels, chosen, callback);
                 return pulse::play_input(device, config, Channels::split(spec).0 != DEFAULT, callback, health);
             }
-            convert::build_input(device, config, sample, chosen, callback, health).and_then(play)
+            convert::build_input(device, config, sample, chosen, callback, health.clone()).and_then(|stream| play(stream, device, &health))
         })
     }
 
@@ -226,7 +238,7 @@ impl Backend for Sound {
             if pulse::is_its(device) && !chosen.are_all() {
                 return pulse::play_output(device, config, convert::on_chosen(config.channels, chosen, callback), health);
             }
-            convert::build_output(device, config, sample, chosen, callback, health).and_then(play)
+            convert::build_output(device, config, sample, chosen, callback, health.clone()).and_then(|stream| play(stream, device, &health))
         })
     }
 
@@ -321,14 +333,16 @@ fn explain(error: &cpal::Error, direction: Direction, name: &str) -> OpenError {
     }
 }
 
-/// Runs on the stream's thread, on some hosts thousands of times a second: atomics only.
+/// Runs on the stream's thread, on some hosts thousands of times a second: atomics only, and once the words of what broke it.
 fn note_error(health: &Health, error: &cpal::Error) {
     match error.kind() {
         ErrorKind::Xrun | ErrorKind::DeviceBusy => health.count_xrun(),
         ErrorKind::DeviceChanged => health.count_reroute(),
-        ErrorKind::RealtimeDenied => health.deny_realtime(),
-        ErrorKind::PermissionDenied => health.fail(Failure::PermissionDenied),
-        ErrorKind::DeviceNotAvailable | ErrorKind::HostUnavailable | ErrorKind::StreamInvalidated => health.fail(Failure::Gone),
-        _ => health.fail(Failure::Broken),
+        ErrorKind::RealtimeDenied => health.tell_realtime_denied(true),
+        ErrorKind::PermissionDenied => health.fail_with(Failure::PermissionDenied, || error.to_string()),
+        ErrorKind::DeviceNotAvailable | ErrorKind::HostUnavailable | ErrorKind::StreamInvalidated => {
+            health.fail_with(Failure::Gone, || error.to_string());
+        }
+        _ => health.fail_with(Failure::Broken, || error.to_string()),
     }
 }

@@ -8,6 +8,7 @@ use cpal::{Device, Error, ErrorKind, FromSample, I24, SampleFormat, SizedSample,
 
 use super::super::{BlockTime, Channels, Health, InputCallback, OutputCallback};
 use super::{PATIENCE, note_error};
+use crate::os::priority;
 
 /// Frames converted at once; longer blocks are cut.
 const PIECE_FRAMES: usize = 512;
@@ -103,6 +104,26 @@ fn spread(channels: usize, chosen: Channels, mut callback: OutputCallback) -> Ou
     })
 }
 
+/// A callback's beats; at the first one it raises its thread.
+#[derive(Default)]
+struct Rhythm {
+    last: Option<Instant>,
+}
+
+impl Rhythm {
+    /// The time since the beat before this one, at `now`; none before the first.
+    fn beat(&mut self, now: Instant, health: &Health) -> Duration {
+        let last = self.last.replace(now);
+        if last.is_none() {
+            let kept = health.is_kept_ordinary();
+            if let Some(raised) = priority::raise_at_first_block(!kept) {
+                health.tell_realtime_denied(!raised && !kept);
+            }
+        }
+        last.map_or(Duration::ZERO, |last| now.saturating_duration_since(last))
+    }
+}
+
 /// What a stream's thread does with the blocks of a microphone: makes floats of them, in pieces, each with its time.
 pub(super) struct Intake {
     channels: usize,
@@ -110,18 +131,20 @@ pub(super) struct Intake {
     scratch: Vec<f32>,
     callback: InputCallback,
     health: Arc<Health>,
+    rhythm: Rhythm,
 }
 
 impl Intake {
     pub(super) fn new(channels: u16, rate: u32, callback: InputCallback, health: Arc<Health>) -> Self {
         let channels = usize::from(channels.max(1));
-        Self { channels, rate, scratch: vec![0f32; PIECE_FRAMES * channels], callback, health }
+        Self { channels, rate, scratch: vec![0f32; PIECE_FRAMES * channels], callback, health, rhythm: Rhythm::default() }
     }
 
     /// `delay`: how old the first of the interleaved `samples` is.
     pub(super) fn take<T: Copy>(&mut self, samples: &[T], delay: Duration, heard: impl Fn(T) -> f32) {
         self.health.beat();
         let now = Instant::now();
+        let gap = self.rhythm.beat(now, &self.health);
         // No sample of the block can be younger than the block is long, whatever the driver says.
         let block = frames(samples.len() / self.channels, self.rate);
         let mut at = now.checked_sub(delay.clamp(block.min(DELAY_MAX), DELAY_MAX)).unwrap_or(now);
@@ -134,7 +157,7 @@ impl Intake {
             (self.callback)(&self.scratch[..piece.len()], BlockTime { now, at });
             at += frames(piece.len() / self.channels, self.rate);
         }
-        self.health.carry(samples.len() / self.channels, sounded);
+        self.health.carry(samples.len() / self.channels, sounded, gap);
     }
 }
 
@@ -157,18 +180,20 @@ pub(super) struct Outlet {
     scratch: Vec<f32>,
     callback: OutputCallback,
     health: Arc<Health>,
+    rhythm: Rhythm,
 }
 
 impl Outlet {
     pub(super) fn new(channels: u16, rate: u32, callback: OutputCallback, health: Arc<Health>) -> Self {
         let channels = usize::from(channels.max(1));
-        Self { channels, rate, scratch: vec![0f32; PIECE_FRAMES * channels], callback, health }
+        Self { channels, rate, scratch: vec![0f32; PIECE_FRAMES * channels], callback, health, rhythm: Rhythm::default() }
     }
 
     /// `delay`: until the first of the interleaved `samples` is heard.
     pub(super) fn fill<T>(&mut self, samples: &mut [T], delay: Duration, played: impl Fn(f32) -> T) {
         self.health.beat();
         let now = Instant::now();
+        let gap = self.rhythm.beat(now, &self.health);
         let mut at = now + delay.min(DELAY_MAX);
         for piece in samples.chunks_mut(self.scratch.len()) {
             let block = &mut self.scratch[..piece.len()];
@@ -178,7 +203,7 @@ impl Outlet {
             }
             at += frames(piece.len() / self.channels, self.rate);
         }
-        self.health.carry(samples.len() / self.channels, true);
+        self.health.carry(samples.len() / self.channels, true, gap);
     }
 }
 
