@@ -72,7 +72,7 @@ impl<T> Running<T> {
     /// What its counters say; nothing, of a device without a card.
     fn watch_counters(&mut self, direction: Direction, now: Instant) -> Option<Finding> {
         let health = &self.stream.health;
-        let counts = Counts { frames: health.frames(), xruns: self.xruns, sounded: health.take_sounded() };
+        let counts = Counts { frames: health.frames(), xruns: self.xruns, sounded: health.take_sounded(), gap: health.take_gap() };
         (counts.frames != 0).then(|| self.watch.look(now, self.stream.opened.format.rate, direction, counts))?
     }
 }
@@ -335,6 +335,9 @@ impl<T: Send + 'static> Slot<T> {
         let sentence = failure.sentence(self.direction, &running.stream.opened.name);
         let was_good = now.saturating_duration_since(running.since) > GOOD;
         running.stream.health.fail(failure);
+        if let Some(error) = running.stream.health.error() {
+            tracing::info!("{}: {error}", running.stream.opened.name);
+        }
         self.reclaim(running);
         self.tell(sentence.clone(), true);
         if was_good {
