@@ -7,4 +7,4 @@ pub mod round_trip;
 pub mod stream;
 pub mod terminal;
 
-pub use report::{Finding, Report, Section, Verdict};
+pub use report::{Finding, PRIORITY, Report, Section, Verdict};

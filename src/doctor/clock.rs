@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::report::SEE_PRIORITY;
 use super::{Finding, Section};
 
 /// How long each sleep of the test is asked to be.
@@ -42,7 +43,9 @@ pub fn judge(clocks: &Clocks, suspend: &str) -> Vec<Finding> {
                 ms(*worst)
             );
             if *median > LATE_MEDIAN || *worst > LATE_WORST {
-                let advice = "This machine is late in waking its programs: close what keeps it busy, take it off power saving, see real-time priority.";
+                let advice = format!(
+                    "This machine is late in waking its programs: close what keeps it busy, take it off power saving{SEE_PRIORITY}."
+                );
                 Finding::warn(section, "timer", says, advice)
             } else {
                 Finding::ok(section, "timer", says)

@@ -103,6 +103,11 @@ impl Finding {
     }
 }
 
+/// Of what the finding speaks that says whether real-time priority is granted.
+pub const PRIORITY: &str = "priority";
+/// Near the end of an advice about what is late. Left out where [`PRIORITY`] is "ok": nothing more is to be had there.
+pub(super) const SEE_PRIORITY: &str = ", and see real-time priority";
+
 /// Columns of what a finding speaks of.
 pub const WHAT: usize = 18;
 
@@ -117,6 +122,11 @@ impl Report {
         self.findings.extend(findings);
         // Stable: within a section they stay in the order in which they were found.
         self.findings.sort_by_key(|finding| finding.section);
+        if self.findings().any(|finding| finding.what == PRIORITY && finding.verdict == Verdict::Ok) {
+            for advice in self.findings.iter_mut().filter_map(|finding| finding.advice.as_mut()) {
+                *advice = advice.replace(SEE_PRIORITY, "");
+            }
+        }
     }
 
     pub fn findings(&self) -> impl Iterator<Item = &Finding> {
@@ -226,6 +236,20 @@ What to do
         assert_eq!((&json["verdict"], &json["what_to_do"][0]), (&json!("bad"), &json!("Unmute it.")));
         assert_eq!(json["findings"][1]["verdict"], "skipped");
         assert_eq!(json["findings"].as_array().map(Vec::len), Some(5));
+    }
+
+    #[test]
+    fn who_has_real_time_priority_is_not_sent_for_it() {
+        let late = || Finding::warn(Section::Clock, "timer", "late by 12 ms", format!("Close what is busy{SEE_PRIORITY}."));
+        for first in [true, false] {
+            let mut report = Report::default();
+            let granted = Finding::ok(Section::Program, PRIORITY, "granted");
+            report.extend(if first { [granted, late()] } else { [late(), granted] });
+            assert_eq!(report.advice(), ["Close what is busy."]);
+            let mut report = Report::default();
+            report.extend([Finding::skipped(Section::Program, PRIORITY, "not tried"), late()]);
+            assert_eq!(report.advice(), ["Close what is busy, and see real-time priority."]);
+        }
     }
 
     #[test]

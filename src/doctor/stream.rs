@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::report::SEE_PRIORITY;
 use super::{Finding, Section, Verdict};
 
 /// A block longer than this is a delay that is heard.
@@ -106,7 +107,7 @@ fn flow(facts: &StreamFacts) -> Finding {
         return Finding::ok(section, "its flow", says);
     }
     let says = if missing > MISSING { format!("{says}; {:.0} ms of sound are missing", missing.as_secs_f64() * 1e3) } else { says };
-    let advice = format!("The {noun} drops out: close what keeps this machine busy, and see real-time priority.");
+    let advice = format!("The {noun} drops out: close what keeps this machine busy{SEE_PRIORITY}.");
     Finding::warn(section, "its flow", says, advice)
 }
 

@@ -21,6 +21,11 @@ pub(in crate::engine) fn is_virtual(spec: &str) -> bool {
     matches!(spec.split(':').next(), Some("wav" | "wav-loop" | "tone" | "voice" | "silence" | "null"))
 }
 
+/// In which order a call tries what the user named.
+pub(in crate::engine) fn order_of(listed: &[String]) -> Vec<String> {
+    Wishes::new(listed.to_vec()).order()
+}
+
 #[derive(Clone, PartialEq, Debug)]
 struct Wish {
     spec: String,

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
-use ends::{CHIRPS, Ear, Mouth, Pace, chirping, listening};
+use ends::{CHIRPS, Ear, Flow, Mouth, Pace, chirping, listening};
 
 use super::Patient;
 use crate::audio::resample::Resampler;
@@ -14,14 +14,14 @@ use crate::doctor::level::{self, Levels};
 use crate::doctor::round_trip::{self, Passed, SPACING};
 use crate::doctor::stream::{self, StreamFacts};
 use crate::doctor::{Finding, Section};
-use crate::engine::devices::wishes::is_virtual;
+use crate::engine::devices::wishes::{is_virtual, order_of};
 use crate::os::sound::{Backend, Direction, Failure, OpenError, Sound, Stream};
 use crate::units::SAMPLE_RATE;
 
 /// The microphone is listened to for this long, and the flow of both is watched.
 const LISTENED: Duration = Duration::from_secs(2);
-/// Until the first sound comes: an input of PulseAudio can take its time.
-const FIRST: Duration = Duration::from_millis(1_500);
+/// Until both flow: an input of PulseAudio can take its time, and a server that idled may sleep out its two seconds of buffer first.
+const FIRST: Duration = Duration::from_secs(3);
 /// How often it is looked whether a call has begun.
 const LOOK: Duration = Duration::from_millis(20);
 /// Devices that are named; the rest is counted.
@@ -59,12 +59,6 @@ pub(super) fn devices(patient: &Patient) -> Vec<Finding> {
     vec![Finding::ok(section, what, says)]
 }
 
-/// The device that a call would use now: the first that is there, else the first that is named.
-fn present(backend: &dyn Backend, wishes: &[String], direction: Direction) -> String {
-    let is_there = |spec: &&String| is_virtual(spec) || backend.find(spec, direction).is_some();
-    wishes.iter().find(is_there).or(wishes.first()).cloned().unwrap_or_else(|| "default".into())
-}
-
 /// The test of both devices together.
 pub(super) fn streams(patient: &Patient) -> Vec<Finding> {
     let skipped = |why: &str| ["microphone", "loudspeaker", "round trip"].map(|what| Finding::skipped(Section::Sound, what, why)).to_vec();
@@ -72,35 +66,22 @@ pub(super) fn streams(patient: &Patient) -> Vec<Finding> {
         return skipped(IN_CALL);
     }
     let Ok(backend) = Sound::new(patient.host.as_deref()) else { return skipped("the audio host cannot be used") };
-    let specs = [(&patient.input, Direction::Input), (&patient.output, Direction::Output)];
-    let specs = specs.map(|(wishes, direction)| present(&backend, wishes, direction));
-    let (mut ear, mut mouth) = (None, None);
-    let input = backend.open_input(&specs[0], &mut |format| {
-        let (callback, made) = listening(format);
-        ear = Some(made);
-        callback
+    let (mut ear, mut mouth, mut findings) = (None, None, Vec::new());
+    let (heard_by, input) = first_of(patient, Direction::Input, &mut findings, |spec| {
+        backend.open_input(spec, &mut |format| {
+            let (callback, made) = listening(format);
+            ear = Some(made);
+            callback
+        })
     });
-    let output = if specs[1].starts_with("wav:") {
-        // To try it would write over the file.
-        None
-    } else {
-        let opened = backend.open_output(&specs[1], &mut |format| {
+    let (played_by, output) = first_of(patient, Direction::Output, &mut findings, |spec| {
+        backend.open_output(spec, &mut |format| {
             let (callback, made) = chirping(format);
             mouth = Some(made);
             callback
-        });
-        Some(opened)
-    };
-    let mut findings = Vec::new();
-    let input = opened(input, (Direction::Input, &specs[0]), patient, &mut findings);
-    let output = match output {
-        Some(output) => opened(output, (Direction::Output, &specs[1]), patient, &mut findings),
-        None => {
-            findings.push(Finding::skipped(Section::Sound, "loudspeaker", "a file: nothing is tried on it"));
-            None
-        }
-    };
-    let is_card = specs.each_ref().map(|spec| !is_virtual(spec));
+        })
+    });
+    let is_card = [heard_by, played_by].map(|spec| !is_virtual(&spec));
     let mut test = Test { patient, is_card, input: input.zip(ear), output: output.zip(mouth), given: Vec::new() };
     match test.run() {
         Ok(found) => findings.extend(found),
@@ -109,21 +90,40 @@ pub(super) fn streams(patient: &Patient) -> Vec<Finding> {
     findings
 }
 
-fn opened(
-    result: Result<Stream, OpenError>,
-    (direction, spec): (Direction, &str),
+/// Opens the first device of the user's order that can be had, as a call does; what is wrong with those before it is told. The last
+/// that was tried, and what came of it.
+fn first_of(
     patient: &Patient,
+    direction: Direction,
     findings: &mut Vec<Finding>,
-) -> Option<Stream> {
-    let (section, noun) = (Section::Sound, direction.noun());
-    findings.push(match result {
-        Ok(stream) => return Some(stream),
-        // An idle voicetui may hold a card that lets one program in.
-        Err(OpenError::Busy { .. }) if patient.runs => Finding::skipped(section, noun, "in use, by this program or another one"),
-        Err(error @ OpenError::Busy { .. }) => Finding::warn(section, noun, "in use by another program", error.to_string()),
-        Err(error) => Finding::bad(section, noun, format!("{spec} cannot be opened"), error.to_string()),
-    });
-    None
+    mut open: impl FnMut(&str) -> Result<Stream, OpenError>,
+) -> (String, Option<Stream>) {
+    let listed = if direction == Direction::Input { &patient.input } else { &patient.output };
+    let (section, noun, order) = (Section::Sound, direction.noun(), order_of(listed));
+    for (at, spec) in order.iter().enumerate() {
+        if direction == Direction::Output && spec.starts_with("wav:") {
+            // To try it would write over the file.
+            findings.push(Finding::skipped(section, noun, "a file: nothing is tried on it"));
+            return (spec.clone(), None);
+        }
+        let error = match open(spec) {
+            Ok(stream) => return (spec.clone(), Some(stream)),
+            Err(error) => error,
+        };
+        if patient.runs && matches!(error, OpenError::Busy { .. }) {
+            // An idle voicetui may hold a card that lets one program in.
+            findings.push(Finding::skipped(section, noun, "in use, by this program or another one"));
+            return (spec.clone(), None);
+        }
+        findings.push(match (&error, order.get(at + 1)) {
+            (OpenError::Busy { .. }, _) => Finding::warn(section, noun, format!("{spec} is in use by another program"), error.to_string()),
+            (OpenError::NotFound { .. }, Some(next)) => {
+                Finding::warn(section, noun, format!("{spec} is not there; a call takes {next} until it is"), error.to_string())
+            }
+            _ => Finding::bad(section, noun, format!("{spec} cannot be opened"), error.to_string()),
+        });
+    }
+    (order.last().cloned().unwrap_or_default(), None)
 }
 
 /// Somebody is in a call now.
@@ -143,21 +143,18 @@ impl Test<'_> {
     /// Listens, chirps, closes, judges.
     fn run(&mut self) -> Result<Vec<Finding>, BrokenOff> {
         let begun = Instant::now();
-        let came = |pace: &Pace| pace.blocks.load(Relaxed) > 0;
-        while begun.elapsed() < FIRST
-            && !(self.input.as_ref().is_none_or(|(_, ear)| came(&ear.pace))
-                && self.output.as_ref().is_none_or(|(_, mouth)| came(&mouth.pace)))
-        {
+        while begun.elapsed() < FIRST && !self.paces().all(Pace::flows) {
             self.rest(LOOK)?;
         }
-        self.mark();
-        let watched = Instant::now();
+        // What opening took is no fault.
+        self.paces().for_each(Pace::mark);
+        let marked = Instant::now();
         self.rest(LISTENED)?;
-        let over = watched.elapsed();
         // What is judged of the flow and the level is over; the chirps come after it.
+        let now = Instant::now();
         let facts = [
-            self.input.as_ref().map(|(stream, ear)| facts(Direction::Input, stream, &ear.pace, over)),
-            self.output.as_ref().map(|(stream, mouth)| facts(Direction::Output, stream, &mouth.pace, over)),
+            self.input.as_ref().map(|(stream, ear)| facts(Direction::Input, stream, ear.pace.flow(marked, now))),
+            self.output.as_ref().map(|(stream, mouth)| facts(Direction::Output, stream, mouth.pace.flow(marked, now))),
         ];
         let quiet = self.input.as_ref().map_or(0, |(_, ear)| ear.pace.frames.load(Relaxed));
         let virtual_input = !self.is_card[0];
@@ -181,11 +178,8 @@ impl Test<'_> {
         Ok(findings)
     }
 
-    /// Counts anew from here: what opening took is no fault.
-    fn mark(&self) {
-        for pace in self.input.iter().map(|(_, ear)| &ear.pace).chain(self.output.iter().map(|(_, mouth)| &mouth.pace)) {
-            pace.anew.store(true, Relaxed);
-        }
+    fn paces(&self) -> impl Iterator<Item = &Pace> {
+        self.input.iter().map(|(_, ear)| &*ear.pace).chain(self.output.iter().map(|(_, mouth)| &*mouth.pace))
     }
 
     /// Waits; a call ends it.
@@ -238,8 +232,7 @@ struct Heard {
     heard: Vec<f32>,
 }
 
-fn facts(direction: Direction, stream: &Stream, pace: &Pace, over: Duration) -> StreamFacts {
-    let (low, high) = (pace.shortest.load(Relaxed), pace.longest.load(Relaxed));
+fn facts(direction: Direction, stream: &Stream, flow: Flow) -> StreamFacts {
     let health = &stream.health;
     StreamFacts {
         noun: direction.noun(),
@@ -248,17 +241,71 @@ fn facts(direction: Direction, stream: &Stream, pace: &Pace, over: Duration) -> 
         rate: stream.opened.format.rate,
         channels: stream.opened.format.channels,
         granted: stream.opened.block,
-        came: (high > 0).then_some((low, high)),
-        frames: pace.since.load(Relaxed),
-        over,
-        gap: Duration::from_micros(u64::from(pace.gap_us.load(Relaxed))),
+        came: flow.came,
+        frames: flow.frames,
+        over: flow.over,
+        gap: flow.gap,
         xruns: health.xruns(),
         remark: stream.opened.remark.clone(),
         denied: health.is_realtime_denied(),
-        failure: health.failure().map(|failure| match failure {
-            Failure::Gone => "it went away while it was tried".into(),
-            Failure::PermissionDenied => "it was taken from this program while it was tried".into(),
-            _ => "it stopped with an error while it was tried".into(),
-        }),
+        failure: health.failure().map(|failure| broke(failure, health.error())),
+    }
+}
+
+/// How it broke; `error`: the system's own words.
+fn broke(failure: Failure, error: Option<&str>) -> String {
+    let says = match failure {
+        Failure::Gone => "it went away while it was tried",
+        Failure::PermissionDenied => "it was taken from this program while it was tried",
+        _ => "it stopped with an error while it was tried",
+    };
+    error.map_or_else(|| says.to_owned(), |error| format!("{says}: {error}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::doctor::Verdict;
+    use crate::os::sound::{Health, Opened, StreamFormat};
+
+    fn stream() -> Stream {
+        let format = StreamFormat { rate: 48_000, channels: 1 };
+        let opened = Opened { name: "Webcam".into(), id: "webcam".into(), format, block: None, remark: None };
+        Stream::new(opened, Arc::new(Health::default()), Box::new(()))
+    }
+
+    /// What is opened of these, and what is told of the others.
+    fn opened(input: &[&str], runs: bool, error: impl Fn(&str) -> Option<OpenError>) -> (Option<String>, Vec<(Verdict, String)>) {
+        let patient = Patient { input: input.iter().map(ToString::to_string).collect(), runs, ..Patient::default() };
+        let mut findings = Vec::new();
+        let (spec, stream) = first_of(&patient, Direction::Input, &mut findings, |spec| error(spec).map_or_else(|| Ok(stream()), Err));
+        (stream.map(|_| spec), findings.into_iter().map(|finding| (finding.verdict, finding.says)).collect())
+    }
+
+    #[test]
+    fn what_a_call_would_open_is_opened_and_what_is_not_there_is_told() {
+        let direction = Direction::Input;
+        let missing = |spec: &str| spec.starts_with("no").then(|| OpenError::NotFound { direction, name: spec.into() });
+        let told = |says: &str| (Verdict::Warn, says.to_owned());
+        assert_eq!(opened(&["usb"], false, missing), (Some("usb".into()), vec![]));
+        let first = told("nosuch is not there; a call takes default until it is");
+        assert_eq!(opened(&["nosuch"], false, missing), (Some("default".into()), vec![first]));
+        let found = opened(&["none", "nosuch", "usb"], false, missing);
+        assert_eq!((found.0.as_deref(), found.1.len()), (Some("usb"), 2));
+        let nothing = |_: &str| Some(OpenError::NoDevice(direction));
+        assert_eq!(opened(&[], false, nothing), (None, vec![(Verdict::Bad, "default cannot be opened".into())]));
+        let busy = |spec: &str| (spec == "usb").then(|| OpenError::Busy { direction, name: spec.into() });
+        assert_eq!(opened(&["usb"], false, busy), (Some("default".into()), vec![told("usb is in use by another program")]));
+        assert_eq!(opened(&["usb"], true, busy).0, None, "we have it ourselves");
+    }
+
+    #[test]
+    fn a_device_that_broke_is_told_with_the_systems_own_words() {
+        let health = Health::default();
+        health.fail_with(Failure::Broken, || "ENODEV (19)".into());
+        health.fail_with(Failure::Gone, || "its echo".into());
+        let says = health.failure().map(|failure| broke(failure, health.error()));
+        assert_eq!(says.as_deref(), Some("it stopped with an error while it was tried: ENODEV (19)"));
+        assert_eq!(broke(Failure::Gone, None), "it went away while it was tried");
     }
 }

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::Patient;
 use crate::doctor::clock::{self, Clocks};
-use crate::doctor::{Finding, Section};
+use crate::doctor::{Finding, PRIORITY, Section};
 use crate::engine::Keyring;
 use crate::os::clock::{SUSPEND_SOURCE, unix_now};
 use crate::os::priority::{self, Granted};
@@ -44,7 +44,7 @@ fn pretty_name(os_release: &str) -> Option<String> {
 
 /// Asks as the audio threads do, on a thread that ends with it.
 fn priority(patient: &Patient) -> Finding {
-    let (section, what) = (Section::Program, "priority");
+    let (section, what) = (Section::Program, PRIORITY);
     if !patient.realtime {
         return Finding::skipped(section, what, "real-time priority is switched off");
     }
@@ -56,7 +56,7 @@ fn priority(patient: &Patient) -> Finding {
 }
 
 fn judge_priority(granted: &Granted, limit: Option<u64>) -> Finding {
-    let (section, what) = (Section::Program, "priority");
+    let (section, what) = (Section::Program, PRIORITY);
     if *granted == Granted::RealTime {
         return Finding::ok(section, what, "real-time priority is granted to the audio threads");
     }

@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use rtrb::{Consumer, Producer, RingBuffer};
 
@@ -21,42 +21,99 @@ const KEPT_SECONDS: usize = 8;
 /// Blocks whose times are kept: PulseAudio's are of a fraction of a millisecond.
 const BLOCKS: usize = KEPT_SECONDS * 8_000;
 
+/// A device that still asks so long after its first block flows: a sound server may fill its buffer at once, and sleep it out then.
+const FLOWING: Duration = Duration::from_millis(100);
+/// The first block of a watched time is waited for so long; from then on it is missing.
+const BEGINS: Duration = Duration::from_millis(250);
+
 /// What a callback counts of itself; written by it alone.
-#[derive(Default)]
 pub(super) struct Pace {
-    pub blocks: AtomicU32,
-    /// Frames since the stream began, and since the last [`Pace::anew`].
+    begun: Instant,
+    /// When its first block came, and its last; µs since it begun, 0: none did.
+    first_us: AtomicU64,
+    last_us: AtomicU64,
+    /// Frames since the stream began.
     pub frames: AtomicU64,
-    pub since: AtomicU64,
-    pub shortest: AtomicU32,
-    pub longest: AtomicU32,
-    pub gap_us: AtomicU32,
+    /// When the first block since [`Pace::mark`] came, and what came since: frames without those of that block.
+    start_us: AtomicU64,
+    since: AtomicU64,
+    shortest: AtomicU32,
+    longest: AtomicU32,
+    gap_us: AtomicU64,
     /// Asked for by the test: forget all but the frames since the stream began.
-    pub anew: AtomicBool,
+    anew: AtomicBool,
+}
+
+/// How a stream fared in a watched time.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub(super) struct Flow {
+    /// The shortest and the longest block, frames.
+    pub came: Option<(u32, u32)>,
+    /// Frames that came within this time.
+    pub frames: u64,
+    pub over: Duration,
+    /// The longest time without a block; one that began before, or has not ended, counts.
+    pub gap: Duration,
 }
 
 impl Pace {
-    /// A block of so many frames; `last`: when the one before came.
-    fn count(&self, frames: usize, now: Instant, last: &mut Option<Instant>) {
+    fn new(begun: Instant) -> Self {
+        let (first_us, last_us, start_us, gap_us) = Default::default();
+        let (frames, since, shortest, longest, anew) = Default::default();
+        Self { begun, first_us, last_us, frames, start_us, since, shortest, longest, gap_us, anew }
+    }
+
+    /// A block of so many frames came.
+    fn count(&self, frames: usize, now: Instant) {
         let frames = frames as u32;
-        if self.anew.swap(false, Relaxed) {
-            self.since.store(0, Relaxed);
-            self.shortest.store(0, Relaxed);
-            self.longest.store(0, Relaxed);
-            self.gap_us.store(0, Relaxed);
-            *last = None;
+        let at = (now.saturating_duration_since(self.begun).as_micros() as u64).max(1);
+        let last = self.last_us.swap(at, Relaxed);
+        let gap = if last == 0 { 0 } else { at.saturating_sub(last) };
+        if last == 0 {
+            self.first_us.store(at, Relaxed);
         }
-        if let Some(last) = *last {
-            let gap = now.saturating_duration_since(last).as_micros().min(u128::from(u32::MAX)) as u32;
+        if self.anew.swap(false, Relaxed) {
+            // What the block brings is of the time before it; that it came late is not.
+            self.since.store(0, Relaxed);
+            self.shortest.store(frames, Relaxed);
+            self.longest.store(frames, Relaxed);
+            self.gap_us.store(gap, Relaxed);
+            self.start_us.store(at, Relaxed);
+        } else {
+            self.since.store(self.since.load(Relaxed) + u64::from(frames), Relaxed);
+            self.shortest.store(self.shortest.load(Relaxed).min(frames), Relaxed);
+            self.longest.store(self.longest.load(Relaxed).max(frames), Relaxed);
             self.gap_us.store(self.gap_us.load(Relaxed).max(gap), Relaxed);
         }
-        *last = Some(now);
-        let shortest = self.shortest.load(Relaxed);
-        self.shortest.store(if shortest == 0 { frames } else { shortest.min(frames) }, Relaxed);
-        self.longest.store(self.longest.load(Relaxed).max(frames), Relaxed);
         self.frames.store(self.frames.load(Relaxed) + u64::from(frames), Relaxed);
-        self.since.store(self.since.load(Relaxed) + u64::from(frames), Relaxed);
-        self.blocks.store(self.blocks.load(Relaxed).wrapping_add(1), Relaxed);
+    }
+
+    /// It has begun, and goes on.
+    pub(super) fn flows(&self) -> bool {
+        let (first, last) = (self.first_us.load(Relaxed), self.last_us.load(Relaxed));
+        Duration::from_micros(last.saturating_sub(first)) >= FLOWING
+    }
+
+    /// Counts anew from the next block on.
+    pub(super) fn mark(&self) {
+        self.anew.store(true, Relaxed);
+    }
+
+    /// What came from the mark until now.
+    pub(super) fn flow(&self, marked: Instant, now: Instant) -> Flow {
+        if self.anew.load(Relaxed) {
+            let over = now.saturating_duration_since(marked);
+            return Flow { came: None, frames: 0, over, gap: over };
+        }
+        let at = |us: &AtomicU64| self.begun + Duration::from_micros(us.load(Relaxed));
+        let from = at(&self.start_us).min(marked + BEGINS);
+        let still = now.saturating_duration_since(at(&self.last_us));
+        Flow {
+            came: Some((self.shortest.load(Relaxed), self.longest.load(Relaxed))),
+            frames: self.since.load(Relaxed),
+            over: now.saturating_duration_since(from),
+            gap: Duration::from_micros(self.gap_us.load(Relaxed)).max(still),
+        }
     }
 }
 
@@ -72,13 +129,13 @@ pub(super) struct Ear {
 pub(super) fn listening(format: StreamFormat) -> (InputCallback, Ear) {
     let (mut samples, samples_out) = RingBuffer::new(KEPT_SECONDS * format.rate as usize);
     let (mut blocks, blocks_out) = RingBuffer::new(BLOCKS);
-    let pace = Arc::new(Pace::default());
+    let pace = Arc::new(Pace::new(Instant::now()));
     let ear = Ear { format, pace: Arc::clone(&pace), samples: samples_out, blocks: blocks_out };
     let channels = usize::from(format.channels.max(1));
-    let (mut index, mut last) = (0u64, None);
+    let mut index = 0u64;
     let callback = move |block: &[f32], time: BlockTime| {
         let frames = block.len() / channels;
-        pace.count(frames, time.now, &mut last);
+        pace.count(frames, time.now);
         let _ = blocks.push(Passed { index, now: time.now, air: time.at });
         index += frames as u64;
         for frame in block.chunks_exact(channels) {
@@ -98,16 +155,16 @@ pub(super) struct Mouth {
 }
 
 pub(super) fn chirping(format: StreamFormat) -> (OutputCallback, Mouth) {
-    let pace = Arc::new(Pace::default());
+    let pace = Arc::new(Pace::new(Instant::now()));
     let asked = Arc::new(AtomicU32::new(0));
     let (given, given_out) = RingBuffer::new(2 * CHIRPS);
     let mouth = Mouth { pace: Arc::clone(&pace), asked: Arc::clone(&asked), given: given_out };
     let mut player = Player { sound: chirp_at(format.rate), at: None, begun: 0, given };
     let channels = usize::from(format.channels.max(1));
-    let (mut index, mut last) = (0u64, None);
+    let mut index = 0u64;
     let callback = move |block: &mut [f32], time: BlockTime| {
         let frames = block.len() / channels;
-        pace.count(frames, time.now, &mut last);
+        pace.count(frames, time.now);
         player.play(block, channels, asked.load(Relaxed), Passed { index, now: time.now, air: time.at });
         index += frames as u64;
     };
@@ -151,8 +208,6 @@ fn chirp_at(rate: u32) -> Vec<f32> {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
     use crate::doctor::round_trip;
 
@@ -211,16 +266,56 @@ mod tests {
         assert!(block.iter().all(|sample| *sample == 0.0));
     }
 
-    #[test]
-    fn a_pace_counts_anew_when_asked_to() {
-        let (pace, start, mut last) = (Pace::default(), Instant::now(), None);
-        for (at, frames) in [(0, 100), (300, 500), (310, 240), (320, 480)] {
-            if at == 310 {
-                pace.anew.store(true, Relaxed);
+    /// Blocks of 10 ms at these times, ms; watched from 300 ms on for two seconds.
+    fn watched(blocks: impl IntoIterator<Item = u64>) -> (bool, Flow) {
+        let (begun, ms) = (Instant::now(), Duration::from_millis);
+        let pace = Pace::new(begun);
+        let mut flows = None;
+        for at in blocks {
+            if at >= 300 && flows.is_none() {
+                flows = Some(pace.flows());
+                pace.mark();
             }
-            pace.count(frames, start + Duration::from_millis(at), &mut last);
+            pace.count(480, begun + ms(at));
         }
-        assert_eq!([&pace.shortest, &pace.longest, &pace.gap_us].map(|count| count.load(Relaxed)), [240, 480, 10_000]);
-        assert_eq!((pace.since.load(Relaxed), pace.frames.load(Relaxed)), (720, 1_320));
+        let flows = flows.unwrap_or_else(|| {
+            pace.mark();
+            pace.flows()
+        });
+        (flows, pace.flow(begun + ms(300), begun + ms(2_300)))
+    }
+
+    fn flow(frames: u64, over: u64, gap: u64) -> Flow {
+        let ms = Duration::from_millis;
+        Flow { came: Some((480, 480)), frames, over: ms(over), gap: ms(gap) }
+    }
+
+    #[test]
+    fn what_flows_is_counted_from_the_first_block_on() {
+        assert_eq!(watched((5..=2_295).step_by(10)), (true, flow(199 * 480, 1_995, 10)));
+    }
+
+    #[test]
+    fn a_hole_is_counted_wherever_it_is() {
+        let but_for = |hole: std::ops::Range<u64>| watched((5..=2_295).step_by(10).filter(move |at| !hole.contains(at)));
+        assert_eq!(but_for(1_000..1_450), (true, flow((199 - 45) * 480, 1_995, 460)), "in the midst");
+        assert_eq!(but_for(250..400), (true, flow(189 * 480, 1_895, 160)), "when it is marked");
+        assert_eq!(but_for(300..1_500), (true, flow(79 * 480, 1_750, 1_210)), "it does not begin for a long time");
+        assert_eq!(but_for(1_000..9_000), (true, flow(69 * 480, 1_995, 1_305)), "until the end");
+        let (ms, nothing) = (Duration::from_millis, watched((5..300).step_by(10)));
+        assert_eq!(nothing, (true, Flow { came: None, frames: 0, over: ms(2_000), gap: ms(2_000) }), "nothing any more");
+    }
+
+    #[test]
+    fn a_loudspeaker_that_fills_its_buffer_and_sleeps_does_not_flow_yet() {
+        let (begun, ms) = (Instant::now(), Duration::from_millis);
+        let pace = Pace::new(begun);
+        assert!(!pace.flows());
+        for at in [1, 2, 3, 4, 60] {
+            pace.count(480, begun + ms(at));
+            assert!(!pace.flows(), "{at}");
+        }
+        pace.count(480, begun + ms(1_900));
+        assert!(pace.flows());
     }
 }
