@@ -52,13 +52,18 @@ pub struct ConfigError {
     reason: String,
 }
 
+impl ConfigError {
+    /// What is wrong and on which line, without the file's name.
+    #[must_use]
+    pub fn problem(&self) -> String {
+        self.line.map_or_else(|| self.reason.clone(), |line| format!("line {line}: {}", self.reason))
+    }
+}
+
 impl fmt::Display for ConfigError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.path.display())?;
-        if let Some(line) = self.line {
-            write!(f, ", line {line}")?;
-        }
-        write!(f, ": {}", self.reason)
+        let between = if self.line.is_some() { ", " } else { ": " };
+        write!(f, "{}{between}{}", self.path.display(), self.problem())
     }
 }
 

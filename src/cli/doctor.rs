@@ -22,6 +22,8 @@ pub struct Examination {
     /// Of a call: its devices and its port are looked at.
     pub settings: Settings,
     pub peer: Option<String>,
+    /// Why the config file is not used, and where in it.
+    pub config_problem: Option<String>,
     /// How the screen would look.
     pub ui: UiOptions,
     /// One object in place of the text.
@@ -50,10 +52,15 @@ pub fn parse(args: &[OsString], typed: &ArgMatches, load: impl FnOnce() -> Resul
             "\"doctor\" looks and reports: of the options it takes --input, --output, --host, --bind, --port, --theme, --ascii, --mouse and --json, each with its opposite.",
         ));
     }
-    let merged = with_config(args, given, load)?;
+    // A file that is not understood is a finding, and no reason to look at nothing.
+    let (config, config_problem) = match load() {
+        Ok(config) => (config, None),
+        Err(error) => (Config::default(), Some(error.problem())),
+    };
+    let merged = with_config(args, given, || Ok(config))?;
     let Some(Job::Doctor(doctor)) = Cli::from_arg_matches(&command().try_get_matches_from(merged)?)?.job else {
         return Err(conflict(ORDER));
     };
     let DoctorArgs { peer, options } = *doctor;
-    Ok(Invocation::Doctor(Examination { settings: options.settings(), peer, ui: options.ui(), json: options.json }))
+    Ok(Invocation::Doctor(Examination { settings: options.settings(), peer, config_problem, ui: options.ui(), json: options.json }))
 }

@@ -36,6 +36,8 @@ pub struct Patient {
     pub realtime: bool,
     /// At whose port to knock.
     pub peer: Option<String>,
+    /// Why the config file is not used, and where in it: "line 3: ...".
+    pub config_problem: Option<String>,
     /// Our own engine runs, and has the port.
     pub runs: bool,
     /// Whether somebody is in a call on this machine, as far as is known: then no device is touched.
@@ -62,6 +64,7 @@ impl Default for Patient {
             port: DEFAULT_PORT,
             realtime: true,
             peer: None,
+            config_problem: None,
             runs: false,
             in_call: Arc::new(|| false),
         }

@@ -21,15 +21,15 @@ const ASK_EVERY: Duration = Duration::from_millis(250);
 /// # Errors
 /// The report cannot be printed.
 pub fn run(asked: Examination) -> anyhow::Result<ExitCode> {
-    let Examination { settings, peer, ui: options, json } = asked;
+    let Examination { settings, peer, config_problem, ui: options, json } = asked;
     // The terminal first: its answers come by standard input, and nobody else reads that now.
     let terminal = ui::examine_terminal(&options, files::state_dir());
     if io::stderr().is_terminal() {
         eprintln!("Some ten seconds. Say something to the microphone; soft chirps from the loudspeaker follow.");
     }
     let hush = Hush::begin();
-    let mut report =
-        begin(Patient { peer, in_call: Arc::new(elsewhere()), ..Patient::of(&settings) }).into_iter().last().unwrap_or_else(unmade);
+    let patient = Patient { peer, config_problem, in_call: Arc::new(elsewhere()), ..Patient::of(&settings) };
+    let mut report = begin(patient).into_iter().last().unwrap_or_else(unmade);
     drop(hush);
     report.extend(terminal);
     let text = if json { format!("{}\n", report.json()) } else { report.text() };

@@ -5,7 +5,7 @@ use std::net::UdpSocket;
 use serde_json::Value;
 use tempfile::TempDir;
 
-use super::{Running, home, refused, run};
+use super::{Running, home, refused, run, write_config};
 
 const HERE: [&str; 6] = ["--bind", "127.0.0.1", "--input", "voice", "--output", "null"];
 
@@ -65,6 +65,34 @@ fn without_a_sound_card_it_says_so_and_fails() {
         assert!(finding["verdict"] == "bad" && finding["advice"].as_str().is_some_and(|advice| advice.contains(what)), "{finding}");
     }
     assert_eq!(finding(&report, "round trip")["verdict"], "skipped");
+}
+
+#[test]
+fn a_device_that_is_not_there_is_told_and_the_one_that_a_call_takes_is_tried() {
+    let home = home();
+    std::fs::write(home.path().join("asound.conf"), "").expect("written");
+    let more = ["--input", "nosuch", "--input", "voice", "--output", "null", "--host", "alsa", "--bind", "127.0.0.1", "--port", &free()];
+    let mut command = super::voicetui(home.path(), &[&["doctor", "--json"][..], &more].concat());
+    command.env("ALSA_CONFIG_PATH", home.path().join("asound.conf"));
+    let output = command.stdin(std::process::Stdio::null()).output().expect("it runs");
+    let report: Value = serde_json::from_slice(&output.stdout).expect("one object");
+    let missing = finding(&report, "microphone");
+    assert_eq!((&missing["verdict"], &missing["says"]), (&"warn".into(), &"nosuch is not there; a call takes voice until it is".into()));
+    assert_eq!(finding(&report, "its flow")["verdict"], "ok", "the other one is examined: {report}");
+}
+
+#[test]
+fn a_config_file_that_is_not_understood_is_a_finding_of_the_report() {
+    let home = home();
+    write_config(&home, "prot = 6000\n");
+    let report = doctor(&home, &["--port", "0"]);
+    let found = finding(&report, "config file");
+    assert!(
+        found["verdict"] == "bad" && found["says"].as_str().is_some_and(|says| says.contains("line 1: there is no key prot")),
+        "{found}"
+    );
+    assert!(found["advice"].as_str().is_some_and(|advice| advice.starts_with("Mend ")), "{found}");
+    assert!(refused(&home, &["--plain"]).contains("config.toml, line 1: there is no key prot"), "a call does not begin");
 }
 
 #[test]

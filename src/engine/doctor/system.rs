@@ -83,7 +83,7 @@ pub(super) fn clock(_: &Patient) -> Vec<Finding> {
 }
 
 /// The key, who is known, and where both and the log lie.
-pub(super) fn files(_: &Patient) -> Vec<Finding> {
+pub(super) fn files(patient: &Patient) -> Vec<Finding> {
     let section = Section::Files;
     let Ok(keyring) = Keyring::open() else {
         let advice = "Set HOME, so that a key and the known peers can be kept.";
@@ -91,7 +91,7 @@ pub(super) fn files(_: &Patient) -> Vec<Finding> {
     };
     let mut findings = vec![folder("data folder", keyring.folder(), true)];
     findings.extend(files::state_dir().map(|dir| folder("state folder", &dir, false)));
-    findings.extend(files::config_dir().map(|dir| config(&dir.join("config.toml"))));
+    findings.extend(files::config_dir().map(|dir| config(&dir.join("config.toml"), patient.config_problem.as_deref())));
     findings.push(key(&keyring));
     findings.push(known(&keyring));
     findings
@@ -121,9 +121,17 @@ fn folder(what: &'static str, path: &Path, secret: bool) -> Finding {
     }
 }
 
-fn config(path: &Path) -> Finding {
-    let says = if path.exists() { shown(path) } else { "none: every option has its default (\"voicetui config\")".into() };
-    Finding::ok(Section::Files, "config file", says)
+/// `problem`: why the file is not used.
+fn config(path: &Path, problem: Option<&str>) -> Finding {
+    let (section, what, name) = (Section::Files, "config file", shown(path));
+    match problem {
+        Some(problem) => {
+            let advice = format!("Mend {name}, or move it away: no call begins with it; this report was made without it.");
+            Finding::bad(section, what, format!("{name}, {problem}"), advice)
+        }
+        None if path.exists() => Finding::ok(section, what, name),
+        None => Finding::ok(section, what, "none: every option has its default (\"voicetui config\")"),
+    }
 }
 
 fn key(keyring: &Keyring) -> Finding {
@@ -185,6 +193,14 @@ mod tests {
         files::write_whole(&dir.path().join("known_peers"), b"\xff\n").expect("written");
         assert_eq!(known(&keyring).verdict, Verdict::Bad);
         assert_eq!(folder("data folder", &dir.path().join("none"), true).verdict, Verdict::Ok);
+    }
+
+    #[test]
+    fn a_config_file_that_is_not_used_is_told_with_the_place() {
+        let bad = config(Path::new("/etc/voicetui/config.toml"), Some("line 3: there is no key prot"));
+        assert_eq!((bad.verdict, bad.says.as_str()), (Verdict::Bad, "/etc/voicetui/config.toml, line 3: there is no key prot"));
+        assert!(bad.advice.is_some_and(|advice| advice.contains("/etc/voicetui/config.toml")));
+        assert_eq!(config(Path::new("/nowhere/config.toml"), None).verdict, Verdict::Ok);
     }
 
     #[test]
