@@ -2,6 +2,8 @@
 
 /// How much of the past is forgotten with each frame: 60 s.
 const FORGETS: f64 = 1.0 / 6_000.0;
+/// So many frames tell something.
+const KNOWN: f64 = 50.0;
 /// A growth below so many times what chance makes of it is none.
 const CHANCE: f64 = 4.0;
 
@@ -29,11 +31,17 @@ impl Trend {
         self.error_squares = keep * self.error_squares + error * error;
     }
 
+    /// There were enough to tell.
+    #[must_use]
+    pub fn is_known(&self) -> bool {
+        self.ones >= KNOWN
+    }
+
     /// The error now, and by how much it grows with each frame for sure: of what is found, that which chance does not explain.
     #[must_use]
     pub fn line(&self) -> (f64, f64) {
         let spread = self.ones * self.squares - self.times * self.times;
-        if self.ones < 50.0 || spread <= 0.0 {
+        if !self.is_known() || spread <= 0.0 {
             return (self.errors / self.ones.max(1.0), 0.0);
         }
         let growth = (self.ones * self.both - self.times * self.errors) / spread;
