@@ -21,6 +21,7 @@ mod moves;
 mod prior;
 mod reference;
 mod residual;
+mod spares;
 mod stage;
 mod stages;
 mod trend;

@@ -2,13 +2,15 @@
 //!
 //! The playback side says when each frame leaves the loudspeaker, the capture side when its own was in the air; both are out by
 //! a few ms from one to the next, and a canceller hears each step between them. So what is read goes on evenly, at one rate where one
-//! card does both; two cards that drift are followed once that is more than chance, and a jump is made only where it is out by far.
+//! card does both; two cards that drift are followed once that is more than chance. A jump is made only where it is out by far, or where
+//! all slipped at once.
 //!
 //! Both may also be out for good, and a canceller explains nothing by what comes after it. So what is read is ahead of its time, by as
 //! much as there is most of the time.
 
 use std::time::{Duration, Instant};
 
+use super::spares::{Room, SPARE, Spares};
 use super::trend::Trend;
 use crate::audio::Frame;
 use crate::units::{FRAME_SAMPLES, SAMPLE_RATE, duration_of};
@@ -18,20 +20,8 @@ const KEPT: usize = 1 << 16;
 /// The reference comes at most so much before its time: the canceller must never see it after the sound that it explains, and a card
 /// that tells too long a delay makes it so (PulseAudio's null sink: 6 ms).
 const LEAD_MAX: f64 = 1_440.0;
-/// Left between what is read and the newest there is, for callbacks that come late: at first, as little is known of them; and of what
-/// there was but for the worst frames of the last second, as many as [`MISSES`].
+/// As little is known at first of callbacks that come late, so much more is left.
 const SPARE_AT_FIRST: f64 = 480.0;
-const SPARE: f64 = 192.0;
-const LOOKED_AT: u32 = 100;
-const MISSES: usize = 3;
-/// A lead below this is not safe; so much more is worth a jump. For there must have been room for it for a second, and for so many times as long
-/// whenever it was too much: each jump is a new room to the canceller, and a machine that is busy now and then would make one each second.
-const SAFE: f64 = 384.0;
-const WORTH: f64 = 96.0;
-const PATIENCE_GROWS: u32 = 4;
-/// And it must lack for so many seconds: what slipped is lacking too, until that is known.
-const LACKING: u32 = 2;
-const PATIENCE_MAX: u32 = 64;
 /// The loudspeaker's side is not late any more, but stands still.
 const STANDS_STILL: f64 = -4_800.0;
 /// An error of 4 ms is no matter; what is beyond goes within 4 s.
@@ -61,9 +51,9 @@ pub struct Reference {
     /// How the error grows, where nothing is done about it: the two cards' drift. And what has been done, samples.
     trend: Trend,
     followed: f64,
-    /// The errors of the newest frames, the last one first at `newest`; the trend knows of those before.
+    /// The errors of the newest frames, in a ring; the trend knows of those before.
     recent: Vec<f64>,
-    newest: usize,
+    oldest: usize,
     astray: u32,
 }
 
@@ -80,7 +70,7 @@ impl Default for Reference {
             trend: Trend::default(),
             followed: 0.0,
             recent: Vec::with_capacity(RECENT),
-            newest: 0,
+            oldest: 0,
             astray: 0,
         }
     }
@@ -124,14 +114,10 @@ impl Reference {
             self.spares = Spares::default();
             return 0.0;
         }
-        self.spares.push(left);
-        if self.spares.seen < LOOKED_AT {
-            return 0.0;
-        }
-        let least = std::mem::take(&mut self.spares).most_of_the_time();
+        let Some(least) = self.spares.push(left) else { return 0.0 };
         let (mean, _) = self.trend.line();
         let lead = self.lead.unwrap_or_default() - (mean - self.followed);
-        let Some(room) = self.room.push(least, lead < SAFE) else { return 0.0 };
+        let Some(room) = self.room.push(least, lead) else { return 0.0 };
         let better = (lead + room - SPARE).clamp(-LEAD_MAX, LEAD_MAX).floor();
         self.lead = Some(better);
         self.forget();
@@ -146,7 +132,7 @@ impl Reference {
     }
 
     fn forget(&mut self) {
-        (self.trend, self.followed, self.newest, self.astray) = (Trend::default(), 0.0, 0, 0);
+        (self.trend, self.followed, self.oldest, self.astray) = (Trend::default(), 0.0, 0, 0);
         self.recent.clear();
     }
 
@@ -157,14 +143,14 @@ impl Reference {
             self.recent.push(error);
             return None;
         }
-        self.trend.push(std::mem::replace(&mut self.recent[self.newest], error));
-        self.newest = (self.newest + 1) % RECENT;
+        self.trend.push(std::mem::replace(&mut self.recent[self.oldest], error));
+        self.oldest = (self.oldest + 1) % RECENT;
         let (before, _) = self.trend.line();
-        let (newer, older) = self.recent.split_at(self.newest);
+        let (newer, older) = self.recent.split_at(self.oldest);
         let [first, last] =
             [0, RECENT / 2].map(|from| older.iter().chain(newer).skip(from).take(RECENT / 2).sum::<f64>() / (RECENT / 2) as f64 - before);
         let is_out = self.trend.is_known() && first.abs().min(last.abs()) > SLIP && (first > 0.0) == (last > 0.0);
-        is_out.then(|| last + before - self.followed)
+        is_out.then_some(last + before - self.followed)
     }
 
     /// Out by far, for long.
@@ -205,72 +191,6 @@ impl Reference {
             let (bend, rise) = (2.0 * before - 5.0 * this + 4.0 * next - after, 3.0 * (this - next) + after - before);
             this + 0.5 * t * (next - before + t * (bend + t * rise))
         })
-    }
-}
-
-/// Seconds in a row in which there was room for more lead, and how much at least, samples; and how many of them it takes.
-#[derive(Debug)]
-struct Room {
-    seconds: u32,
-    least: f64,
-    patience: u32,
-}
-
-impl Default for Room {
-    fn default() -> Self {
-        Self { seconds: 0, least: f64::INFINITY, patience: 1 }
-    }
-}
-
-impl Room {
-    /// A second's `least` beyond what was read, and whether more lead `is_wanted`. The room there is, or lacks (below 0), where it is time
-    /// to read from another place.
-    fn push(&mut self, least: f64, is_wanted: bool) -> Option<f64> {
-        let (lacks, has_room) = (least < 0.0, is_wanted && least > SPARE + WORTH);
-        if !lacks && !has_room || lacks != (self.least < 0.0) {
-            (self.seconds, self.least) = (0, f64::INFINITY);
-        }
-        if !lacks && !has_room {
-            return None;
-        }
-        (self.seconds, self.least) = (self.seconds + 1, self.least.min(least));
-        if self.seconds < if has_room { self.patience } else { LACKING } {
-            return None;
-        }
-        let patience = if has_room { self.patience } else { (PATIENCE_GROWS * self.patience).min(PATIENCE_MAX) };
-        let room = self.least;
-        *self = Self { patience, ..Self::default() };
-        Some(room)
-    }
-}
-
-/// What there was beyond each of some frames.
-#[derive(Debug)]
-struct Spares {
-    seen: u32,
-    /// The least of them, ascending, samples.
-    least: [f64; MISSES],
-}
-
-impl Default for Spares {
-    fn default() -> Self {
-        Self { seen: 0, least: [f64::INFINITY; MISSES] }
-    }
-}
-
-impl Spares {
-    fn push(&mut self, mut left: f64) {
-        self.seen += 1;
-        for least in &mut self.least {
-            if left < *least {
-                std::mem::swap(least, &mut left);
-            }
-        }
-    }
-
-    /// But for so few frames as may come too late, below 0.
-    fn most_of_the_time(&self) -> f64 {
-        self.least[MISSES - 1]
     }
 }
 
