@@ -124,27 +124,38 @@ impl Rhythm {
     }
 }
 
-/// What a stream's thread does with the blocks of a microphone: makes floats of them, in pieces, each with its time.
-pub(super) struct Intake {
+/// What a stream's thread does with its blocks: in pieces of floats, each with its time, for the callback.
+pub(super) struct Pieces<C> {
     channels: usize,
     rate: u32,
     scratch: Vec<f32>,
-    callback: InputCallback,
+    callback: C,
     health: Arc<Health>,
     rhythm: Rhythm,
 }
 
-impl Intake {
-    pub(super) fn new(channels: u16, rate: u32, callback: InputCallback, health: Arc<Health>) -> Self {
+/// Of a microphone, which are made floats; of a loudspeaker, which are filled with them.
+pub(super) type Intake = Pieces<InputCallback>;
+pub(super) type Outlet = Pieces<OutputCallback>;
+
+impl<C> Pieces<C> {
+    pub(super) fn new(channels: u16, rate: u32, callback: C, health: Arc<Health>) -> Self {
         let channels = usize::from(channels.max(1));
         Self { channels, rate, scratch: vec![0f32; PIECE_FRAMES * channels], callback, health, rhythm: Rhythm::default() }
     }
 
-    /// `delay`: how old the first of the interleaved `samples` is.
-    pub(super) fn take<T: Copy>(&mut self, samples: &[T], delay: Duration, heard: impl Fn(T) -> f32) {
+    /// A block begins: now, and the time since the one before.
+    fn beat(&mut self) -> (Instant, Duration) {
         self.health.beat();
         let now = Instant::now();
-        let gap = self.rhythm.beat(now, &self.health);
+        (now, self.rhythm.beat(now, &self.health))
+    }
+}
+
+impl Intake {
+    /// `delay`: how old the first of the interleaved `samples` is.
+    pub(super) fn take<T: Copy>(&mut self, samples: &[T], delay: Duration, heard: impl Fn(T) -> f32) {
+        let (now, gap) = self.beat();
         // No sample of the block can be younger than the block is long, whatever the driver says.
         let block = frames(samples.len() / self.channels, self.rate);
         let mut at = now.checked_sub(delay.clamp(block.min(DELAY_MAX), DELAY_MAX)).unwrap_or(now);
@@ -173,27 +184,10 @@ where
     device.build_input_stream(config, data, move |error| note_error(&health, &error), Some(PATIENCE))
 }
 
-/// What a stream's thread does with the blocks of a loudspeaker: has them filled with floats, in pieces, each for its time.
-pub(super) struct Outlet {
-    channels: usize,
-    rate: u32,
-    scratch: Vec<f32>,
-    callback: OutputCallback,
-    health: Arc<Health>,
-    rhythm: Rhythm,
-}
-
 impl Outlet {
-    pub(super) fn new(channels: u16, rate: u32, callback: OutputCallback, health: Arc<Health>) -> Self {
-        let channels = usize::from(channels.max(1));
-        Self { channels, rate, scratch: vec![0f32; PIECE_FRAMES * channels], callback, health, rhythm: Rhythm::default() }
-    }
-
     /// `delay`: until the first of the interleaved `samples` is heard.
     pub(super) fn fill<T>(&mut self, samples: &mut [T], delay: Duration, played: impl Fn(f32) -> T) {
-        self.health.beat();
-        let now = Instant::now();
-        let gap = self.rhythm.beat(now, &self.health);
+        let (now, gap) = self.beat();
         let mut at = now + delay.min(DELAY_MAX);
         for piece in samples.chunks_mut(self.scratch.len()) {
             let block = &mut self.scratch[..piece.len()];

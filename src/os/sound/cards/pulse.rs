@@ -61,6 +61,11 @@ fn frames_of(bytes: u32, config: StreamConfig) -> Option<u32> {
     Some(bytes / (u32::from(config.channels.max(1)) * FLOAT_BYTES)).filter(|frames| *frames > 0)
 }
 
+/// How long a sample is on its way: through the device, and behind the bytes that wait in the server.
+fn way(device_us: u64, waiting: i64, spec: &SampleSpec) -> Duration {
+    Duration::from_micros(device_us) + spec.bytes_to_duration(waiting.max(0) as usize)
+}
+
 /// A running stream; it ends with its connection.
 struct Running {
     connection: Connection,

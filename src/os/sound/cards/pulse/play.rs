@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, OnceLock};
 use std::thread::Thread;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use cpal::{Device, Error, StreamConfig};
 use pulseaudio::AsPlaybackSource;
@@ -12,7 +12,7 @@ use pulseaudio::protocol::{PlaybackStreamParams, Prop, Props, SinkInfo};
 use super::super::super::{Health, OutputCallback};
 use super::super::convert::Outlet;
 use super::super::{PATIENCE, Playing};
-use super::{Clock, Connection, Running, block_bytes, frames_of, name_of, spec_of, wait};
+use super::{Clock, Connection, Running, block_bytes, frames_of, name_of, spec_of, wait, way};
 
 /// Opens `device` with `config`, which has all of its channels, as floats, and starts it.
 pub(in super::super) fn play_output(
@@ -39,8 +39,7 @@ pub(in super::super) fn play_output(
     let asked = stream.clone();
     let running = Running::start(connection, clock, &watcher, health, move || {
         let said = wait(asked.timing_info(), PATIENCE)?;
-        let waiting = (said.write_offset - said.read_offset).max(0) as usize;
-        Ok(Duration::from_micros(said.sink_usec) + asked.sample_spec().bytes_to_duration(waiting))
+        Ok(way(said.sink_usec, said.write_offset - said.read_offset, asked.sample_spec()))
     })?;
     wait(stream.uncork(), PATIENCE)?;
     Ok(Playing { block: frames_of(stream.buffer_attr().minimum_request_length, config), stream: Box::new(running) })

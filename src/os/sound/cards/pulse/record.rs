@@ -11,7 +11,7 @@ use pulseaudio::protocol::{ChannelMap, Prop, Props, RecordStreamParams, SourceIn
 use super::super::super::{Health, InputCallback};
 use super::super::convert::Intake;
 use super::super::{PATIENCE, Playing};
-use super::{Clock, Connection, Running, block_bytes, frames_of, name_of, spec_of, wait};
+use super::{Clock, Connection, Running, block_bytes, frames_of, name_of, spec_of, wait, way};
 
 /// A microphone that idled may take its time until it sends; longer, and it is taken for a dead one.
 const START_MAX: Duration = Duration::from_secs(5);
@@ -41,8 +41,7 @@ pub(in super::super) fn play_input(
     let asked = stream.clone();
     let running = Running::start(connection, clock, &watcher, health, move || {
         let said = wait(asked.timing_info(), PATIENCE)?;
-        let waiting = (said.write_offset - said.read_offset).max(0) as usize;
-        Ok(Duration::from_micros(said.source_usec) + asked.sample_spec().bytes_to_duration(waiting))
+        Ok(way(said.source_usec, said.write_offset - said.read_offset, asked.sample_spec()))
     })?;
     wait(stream.uncork(), PATIENCE)?;
     wait(stream.started(), START_MAX)?;
