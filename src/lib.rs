@@ -33,6 +33,7 @@
 //! input, ui (main)   the talk key's lease; the screen      the terminal; notices, 33 ms while something moves
 //! disk, control      recordings; stdin and the ctl socket  commands, taps
 //! resolver, signals  names; SIGTERM and its kin            those
+//! pulse-clock        how late a PulseAudio stream is      after each of its blocks
 //! doctor, doctor-*   checks, a thread each, when asked     their own devices and sockets; none of the above
 //! ```
 //!

@@ -12,6 +12,7 @@ use std::fmt;
 use earshot::Detector;
 
 use super::Frame;
+use super::meter::mean_square;
 use super::resample::{RateError, Resampler};
 use crate::units::SAMPLE_RATE;
 
@@ -149,8 +150,7 @@ impl Vad {
                     continue;
                 }
                 *filled = 0;
-                let power = window.iter().map(|sample| sample * sample).sum::<f32>() / WINDOW as f32;
-                *loud = power.max(*loud * LOUD_FALLS);
+                *loud = mean_square(window).max(*loud * LOUD_FALLS);
                 let gain = GAIN * (LOUD / loud.max(LOUD)).sqrt();
                 window.iter_mut().for_each(|sample| *sample *= gain);
                 let heard = detector.predict_f32(window);

@@ -223,9 +223,9 @@ impl App {
     #[must_use]
     pub fn message(&self) -> Option<&Message> {
         let latest = self.messages.back()?;
-        let is_hiding =
+        let comes_first =
             |message: &&Message| message.tone == Tone::Problem && latest.at.saturating_duration_since(message.at) < PROBLEM_ALONE;
-        self.messages.iter().rev().find(is_hiding).or(Some(latest))
+        self.messages.iter().rev().find(comes_first).or(Some(latest))
     }
 
     /// The words of this key are on the screen as it was drawn at `now`; `None`: nobody's.

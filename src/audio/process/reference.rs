@@ -8,6 +8,7 @@
 //! Both may also be out for good, and a canceller explains nothing by what comes after it. So what is read is ahead of its time, by as
 //! much as there is most of the time.
 
+use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use super::spares::{Room, SPARE, Spares};
@@ -51,9 +52,8 @@ pub struct Reference {
     /// How the error grows, where nothing is done about it: the two cards' drift. And what has been done, samples.
     trend: Trend,
     followed: f64,
-    /// The errors of the newest frames, in a ring; the trend knows of those before.
-    recent: Vec<f64>,
-    oldest: usize,
+    /// The errors of the newest frames; the trend knows of those before.
+    recent: VecDeque<f64>,
     astray: u32,
 }
 
@@ -69,8 +69,7 @@ impl Default for Reference {
             room: Room::default(),
             trend: Trend::default(),
             followed: 0.0,
-            recent: Vec::with_capacity(RECENT),
-            oldest: 0,
+            recent: VecDeque::with_capacity(RECENT + 1),
             astray: 0,
         }
     }
@@ -132,23 +131,20 @@ impl Reference {
     }
 
     fn forget(&mut self) {
-        (self.trend, self.followed, self.oldest, self.astray) = (Trend::default(), 0.0, 0, 0);
+        (self.trend, self.followed, self.astray) = (Trend::default(), 0.0, 0);
         self.recent.clear();
     }
 
     /// Takes the `error` of a frame; by how many samples all slipped, if the newest frames tell of it.
     fn slipped(&mut self, error: f64) -> Option<f64> {
-        let error = error.clamp(-JUMP, JUMP) + self.followed;
-        if self.recent.len() < RECENT {
-            self.recent.push(error);
+        self.recent.push_back(error.clamp(-JUMP, JUMP) + self.followed);
+        if self.recent.len() <= RECENT {
             return None;
         }
-        self.trend.push(std::mem::replace(&mut self.recent[self.oldest], error));
-        self.oldest = (self.oldest + 1) % RECENT;
+        self.trend.push(self.recent.pop_front()?);
         let (before, _) = self.trend.line();
-        let (newer, older) = self.recent.split_at(self.oldest);
         let [first, last] =
-            [0, RECENT / 2].map(|from| older.iter().chain(newer).skip(from).take(RECENT / 2).sum::<f64>() / (RECENT / 2) as f64 - before);
+            [0, RECENT / 2].map(|from| self.recent.iter().skip(from).take(RECENT / 2).sum::<f64>() / (RECENT / 2) as f64 - before);
         let is_out = self.trend.is_known() && first.abs().min(last.abs()) > SLIP && (first > 0.0) == (last > 0.0);
         is_out.then_some(last + before - self.followed)
     }

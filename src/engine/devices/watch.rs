@@ -11,7 +11,7 @@ const SILENT: Duration = Duration::from_secs(6);
 const WINDOW: Duration = Duration::from_secs(10);
 /// So far off, in so many windows, one after the other, is no clock's error and no hiccup: 44.1 kHz taken for 48 is off by 8 %.
 const OFF: f64 = 0.04;
-const OFF_WINDOWS: usize = 2;
+const OFF_WINDOWS: u32 = 2;
 /// What cards run at, frames a second, and how near to it a count is: ten seconds of blocks of a tenth, and a clock's error.
 const RATES: [u32; 14] = [8_000, 11_025, 12_000, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000, 64_000, 88_200, 96_000, 176_400, 192_000];
 const NEAR: f64 = 0.015;
@@ -50,8 +50,8 @@ pub(super) struct Watch {
     silent_since: Option<Instant>,
     told_silent: bool,
     window: Option<Window>,
-    /// The rates of the windows that were off, one after the other, frames a second.
-    off: Vec<u32>,
+    /// The rate of the newest windows, frames a second, and how many of them were off alike, one after the other.
+    off: Option<(u32, u32)>,
     told_rate: bool,
 }
 
@@ -108,14 +108,12 @@ impl Watch {
             return Some(Finding::Silent);
         }
         let counted = self.count(now, rate, counts)?;
-        match counted.filter(|counted| (counted / f64::from(rate) - 1.0).abs() > OFF).and_then(nearest) {
-            // It is the same each time.
-            Some(counted) if self.off.last().is_none_or(|last| *last == counted) => self.off.push(counted),
-            Some(counted) => self.off = vec![counted],
-            None => self.off.clear(),
-        }
-        let tells = self.off.len() >= OFF_WINDOWS && !std::mem::replace(&mut self.told_rate, true);
-        tells.then_some(Finding::Rate { said: rate, counted: *self.off.last()? })
+        let off = counted.filter(|counted| (counted / f64::from(rate) - 1.0).abs() > OFF).and_then(nearest);
+        // It is the same each time.
+        self.off = off.map(|off| (off, self.off.filter(|(last, _)| *last == off).map_or(1, |(_, windows)| windows + 1)));
+        let (counted, windows) = self.off?;
+        let tells = windows >= OFF_WINDOWS && !std::mem::replace(&mut self.told_rate, true);
+        tells.then_some(Finding::Rate { said: rate, counted })
     }
 
     fn is_silent(&mut self, now: Instant, sounded: bool) -> bool {

@@ -55,7 +55,12 @@ impl fmt::Display for RecordFormat {
 /// None can: where and why, as a clause.
 pub fn try_out(dir: &Path) -> Result<(), String> {
     let tried = reserve(dir, ".voicetui", "tmp").and_then(|(_, path)| std::fs::remove_file(path));
-    tried.map_err(|error| format!("a file in {} cannot be made ({error})", dir.display()))
+    tried.map_err(|error| not_made(dir, &error))
+}
+
+/// Why no file could be made in `dir`, as a clause.
+pub fn not_made(dir: &Path, error: &io::Error) -> String {
+    format!("a file in {} cannot be made ({error})", dir.display())
 }
 
 /// A file that grows.

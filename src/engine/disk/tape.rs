@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::output::{Output, RecordFormat};
+use super::output::{Output, RecordFormat, not_made};
 use super::track::Track;
 use crate::audio::mixer::Mixer;
 use crate::engine::Controls;
@@ -155,7 +155,7 @@ impl Tape {
             Some(file) => file,
             None => {
                 let made = Output::create(&place.dir, &format!("{}_{name}", self.stamp), place.format);
-                let file = made.map_err(|error| format!("a file in {} cannot be made ({error})", place.dir.display()))?;
+                let file = made.map_err(|error| not_made(&place.dir, &error))?;
                 self.files.push(file.path());
                 let file = output.insert(file);
                 if self.written > 0 {
